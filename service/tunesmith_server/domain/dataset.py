@@ -1,0 +1,43 @@
+"""A dataset: a name for immutable versions, each addressed by its digest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from tunesmith_server.domain.names import DatasetName
+
+
+class DatasetState(StrEnum):
+    """Whether a version can be trained on."""
+
+    READY = "ready"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The current version of a dataset."""
+
+    name: DatasetName
+    uid: str
+    digest: str
+    """sha256, hex, of the bytes as uploaded; also the key of the blob."""
+    state: DatasetState
+    size_bytes: int
+    example_count: int
+    shape: str
+    """`prompt_completion` or `chat`; empty where none could be told."""
+    report: Mapping[str, Any]
+    """The findings and statistics, as `tunesmith.dataset_rules.encode_report` writes them."""
+    create_time: datetime
+    version_time: datetime
+    created_by: str = ""
+    display_name: str = ""
+    file_name: str = ""
+    """As the caller's file was called: shown, never used as a path."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    parent_digest: str = ""
+    version: int = 1
+    """Counts the versions uploaded under this name, from 1."""

@@ -1,0 +1,211 @@
+"""A fine-tune: what was asked, what it was resolved to, what was observed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from tunesmith_server.domain.events import Event, Kind, Level
+from tunesmith_server.domain.names import FineTuneName
+from tunesmith_server.domain.states import State, WaitReason
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Options of low-rank adaptation. None is "auto"."""
+
+    rank: int | None = None
+    alpha: float | None = None
+    dropout: float | None = None
+    layers: int | None = None
+    """Adapt the last so many transformer layers."""
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """What the caller may choose. None is "auto": see `domain/hyperparameters.py`."""
+
+    n_epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate_multiplier: float | None = None
+    learning_rate: float | None = None
+    prompt_loss_weight: float | None = None
+    warmup_ratio: float | None = None
+    weight_decay: float | None = None
+    max_sequence_length: int | None = None
+    lora: Lora = Lora()
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Compute the classification metrics on the validation dataset after every epoch."""
+
+    n_classes: int | None = None
+    positive_class: str | None = None
+    betas: tuple[float, ...] = (1.0,)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What the caller asked for. Immutable once submitted."""
+
+    base_model: str
+    """A base model's id, or `tenants/{tenant}/models/{id}` to continue from a tuned model."""
+    training_dataset: str
+    """A dataset's id in the run's own tenant; so is `validation_dataset`."""
+    validation_dataset: str | None = None
+    suffix: str = ""
+    hyperparameters: Hyperparameters = Hyperparameters()
+    classification: Classification | None = None
+    seed: int | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value that was "auto" or given, and where it came from."""
+
+    path: str
+    value: str
+    source: str
+    """`spec`, `guide` (OpenAI's fine-tuning guide), `catalogue` or `server`."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """One immutable version of a dataset."""
+
+    dataset: str
+    digest: str
+    """sha256, hex, of the bytes as uploaded."""
+    shape: str
+    example_count: int
+    text_bytes: int
+
+
+@dataclass(frozen=True)
+class ResolvedHyperparameters:
+    """Every hyperparameter as the trainer gets it. Units as in `run.json`."""
+
+    n_epochs: int
+    batch_size: int
+    learning_rate: float
+    learning_rate_multiplier: float
+    prompt_loss_weight: float
+    warmup_ratio: float
+    weight_decay: float
+    max_sequence_length: int
+    lora_rank: int
+    lora_alpha: float
+    lora_dropout: float
+    lora_layers: int | None
+    lora_targets: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What every "auto" became, and which versions of everything the run uses."""
+
+    base_model: str
+    base_model_name: str
+    """The name the caller used for the base, such as `ada`."""
+    parent_model: str | None
+    training: DatasetVersion
+    validation: DatasetVersion | None
+    hyperparameters: ResolvedHyperparameters
+    seed: int
+    backend: str
+    worst_case_tokens: int
+    """What is reserved: an upper bound of the tokens trained on, over all epochs."""
+    settings: tuple[Setting, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training is."""
+
+    step: int = 0
+    total_steps: int = 0
+    epoch: int = 0
+    trained_tokens: int = 0
+    tokens_per_second: float = 0.0
+    train_loss: float | None = None
+    estimated_finish: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run failed: a constant for programs, words and advice for people."""
+
+    reason: str
+    message: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class FineTune:
+    """A fine-tuning run. A value: a change makes a new one."""
+
+    name: FineTuneName
+    uid: str
+    spec: Spec
+    resolved: Resolved
+    state: State
+    create_time: datetime
+    update_time: datetime
+    created_by: str = ""
+    display_name: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""
+    wait_reason: WaitReason | None = None
+    progress: Progress = Progress()
+    attempt: int = 0
+    """Counts starts on the backend, from 1; 0 before the first."""
+    node: str | None = None
+    """The machine whose local backend holds the attempt."""
+    reports_read: int = 0
+    """Sequence of the last trainer report of this attempt that is in the event log."""
+    failure: Failure | None = None
+    model: str | None = None
+    """Id of the tuned model, set in SUCCEEDED and STOPPED_AT_LIMIT alone."""
+    model_digest: str | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    last_event: int = 0
+    version: int = 1
+
+    def at(self, state: State, *, now: datetime, message: str = "") -> "FineTune":
+        """This run in `state`, or PreconditionFailed if its life cycle forbids that."""
+        self.state.require(state, str(self.name))
+        return replace(
+            self,
+            state=state,
+            message=message,
+            update_time=now,
+            wait_reason=None,
+            start_time=now if state is State.RUNNING and not self.start_time else self.start_time,
+            end_time=now if state.is_terminal else None,
+        )
+
+    def told(
+        self,
+        state: State,
+        *,
+        now: datetime,
+        message: str,
+        reason: str = "",
+        level: Level = Level.INFO,
+    ) -> tuple["FineTune", Event]:
+        """This run in `state`, and the event that tells of it."""
+        moved = self.at(state, now=now, message=message)
+        event = Event(
+            kind=Kind.STATE_CHANGED,
+            time=now,
+            level=level,
+            message=message,
+            attempt=self.attempt,
+            data={"from": self.state.value, "to": state.value, "reason": reason},
+        )
+        return moved, event

@@ -1,0 +1,52 @@
+"""A tenant and its keys."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tunesmith_server.domain.access import Role
+from tunesmith_server.domain.quota import Dimension
+
+KEY_PREFIX = "sk-ts-"
+"""The old OpenAI client insists on `sk-` when it reads a key from a file."""
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """One customer of the platform: the unit of quota, naming and isolation."""
+
+    id: str
+    create_time: datetime
+    display_name: str = ""
+    organization: str = ""
+    """The slug in model names; the tenant's id unless chosen."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[Dimension, int | None] = field(default_factory=dict)
+    """Absent is the platform's default, None is unlimited."""
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A credential. The secret itself is not kept: `hash` is its keyed hash."""
+
+    id: str
+    tenant: str | None
+    role: Role
+    hash: str
+    create_time: datetime
+    display_name: str = ""
+    expire_time: datetime | None = None
+    revoke_time: datetime | None = None
+
+    def opens(self, at: datetime) -> bool:
+        """Whether the key is good at that moment."""
+        return not self.revoke_time and (self.expire_time is None or at < self.expire_time)
+
+
+def key_hash(secret: bytes, key: str) -> str:
+    """The keyed hash (HMAC-SHA-256, hex) under which a key is kept.
+
+    Keys are 256 random bits, so a plain look-up by hash leaks nothing that timing could tell.
+    """
+    return hmac.digest(secret, key.encode(), "sha256").hex()

@@ -1,0 +1,370 @@
+"""What the use cases need from the world, as seen from the use cases."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from tunesmith_server.domain.completion import (
+    AdapterRef,
+    Completion,
+    CompletionDelta,
+    CompletionRequest,
+)
+from tunesmith_server.domain.dataset import Dataset
+from tunesmith_server.domain.errors import QuotaViolation
+from tunesmith_server.domain.events import Event, Kind
+from tunesmith_server.domain.fine_tune import FineTune
+from tunesmith_server.domain.model import BaseModel, Model
+from tunesmith_server.domain.observation import Observation, Report
+from tunesmith_server.domain.quota import Dimension, Hold, Limits
+from tunesmith_server.domain.states import State
+from tunesmith_server.domain.tenant import ApiKey, Tenant
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Tells the time, with a time zone."""
+
+    def now(self) -> datetime: ...
+
+
+# --- the store --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PageOf:
+    """Which page of a list: at most `limit` rows of those that come after `after`.
+
+    `after` is the key of the last row of the page before, as the store gave it; newest first.
+    """
+
+    limit: int
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How much of one counter is taken."""
+
+    used: int
+    reserved: int
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """The first answer to a request_id."""
+
+    method: str
+    body_hash: str
+    answer: bytes
+
+
+class TenantScope(Protocol):
+    """One tenant's rows within a transaction: no method can reach another tenant's.
+
+    What is read in a write transaction is locked until it ends, so that "read, decide, write" is
+    safe against every other writer on every replica.
+    """
+
+    def tenant(self) -> Tenant: ...
+
+    # runs
+    def fine_tune(self, id: str) -> FineTune:
+        """The run, or NotFound."""
+        ...
+
+    def fine_tunes(
+        self, page: PageOf, *, states: Sequence[State] = (), labels: Mapping[str, str] | None = None
+    ) -> Sequence[tuple[str, FineTune]]:
+        """Runs, newest first, each with its key for `PageOf.after`."""
+        ...
+
+    def add_fine_tune(self, run: FineTune, events: Sequence[Event]) -> FineTune:
+        """Record a new run with its first events, or AlreadyExists. Returns it as recorded."""
+        ...
+
+    def put_fine_tune(self, run: FineTune, events: Sequence[Event] = ()) -> FineTune:
+        """Record a changed run and append the events that tell of it, in order, numbered densely.
+
+        Returns the run as recorded: `version` and `last_event` moved on.
+        """
+        ...
+
+    def delete_fine_tune(self, run: FineTune) -> None: ...
+
+    def events(
+        self, uid: str, *, after: int, limit: int, kinds: Sequence[Kind] = ()
+    ) -> Sequence[Event]:
+        """Events of a run after a sequence, in order."""
+        ...
+
+    def oldest_event(self, uid: str) -> int:
+        """Sequence of the oldest event kept; 1 unless history was trimmed."""
+        ...
+
+    # datasets and models
+    def dataset(self, id: str) -> Dataset: ...
+    def datasets(self, page: PageOf) -> Sequence[tuple[str, Dataset]]: ...
+    def put_dataset(self, dataset: Dataset) -> None:
+        """Record a version and make it the current one of its name."""
+        ...
+
+    def dataset_in_use(self, id: str) -> Sequence[str]:
+        """Ids of runs not yet ended that train on, or validate with, the dataset."""
+        ...
+
+    def delete_dataset(self, id: str) -> None: ...
+    def model(self, id: str) -> Model: ...
+    def model_named(self, public_or_legacy_name: str) -> Model: ...
+    def models(self, page: PageOf) -> Sequence[tuple[str, Model]]: ...
+    def add_model(self, model: Model) -> None: ...
+    def delete_model(self, id: str) -> None: ...
+
+    # keys
+    def api_keys(self, page: PageOf) -> Sequence[tuple[str, ApiKey]]: ...
+    def add_api_key(self, key: ApiKey) -> None: ...
+    def revoke_api_key(self, id: str, at: datetime) -> ApiKey: ...
+
+    # quota: see app/admission.py, the only caller
+    def reserve(
+        self, subject: str, holds: Sequence[Hold], limits: Limits, at: datetime
+    ) -> Sequence[QuotaViolation]:
+        """Take every hold for `subject` (a run's uid), or none and say which limits are in the way.
+
+        Guarded in the database: no race takes a counter past its limit. One ledger row a hold.
+        """
+        ...
+
+    def settle(self, subject: str, dimension: Dimension, used: int, at: datetime) -> None:
+        """Turn what `subject` holds of a dimension into `used`; harmless when it holds nothing."""
+        ...
+
+    def release(self, subject: str, dimensions: Sequence[Dimension], at: datetime) -> None:
+        """Give back what `subject` holds of these dimensions; harmless when it holds nothing."""
+        ...
+
+    def usage(self, period_of: Callable[[Dimension], str]) -> Mapping[Dimension, Usage]: ...
+
+    # idempotency
+    def remember(self, request_id: str, first: Remembered, at: datetime) -> Remembered | None:
+        """None if `first` is now the answer to `request_id`; else the answer that was there.
+
+        Waits for a concurrent transaction that has claimed the same id.
+        """
+        ...
+
+    def set_answer(self, request_id: str, answer: bytes) -> None:
+        """Fill in the answer of a request_id claimed in this transaction."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """A run leased to one dispatcher. Only writes that carry the present fence take effect."""
+
+    run: FineTune
+    fence: int
+
+
+class SystemScope(Protocol):
+    """What no tenant owns, and what the dispatcher does across tenants."""
+
+    def secret(self, new: Callable[[], bytes]) -> bytes:
+        """The installation's secret, made by `new` on first use."""
+        ...
+
+    def tenant(self, id: str) -> Tenant: ...
+    def tenants(self, page: PageOf) -> Sequence[tuple[str, Tenant]]: ...
+    def add_tenant(self, tenant: Tenant) -> None: ...
+    def put_tenant(self, tenant: Tenant) -> None: ...
+    def api_key(self, hash: str) -> ApiKey | None: ...
+    def add_platform_key(self, key: ApiKey) -> None: ...
+    def has_api_keys(self) -> bool: ...
+
+    def base_model(self, id: str) -> BaseModel: ...
+    def base_models(self) -> Sequence[BaseModel]: ...
+    def put_base_model(self, base: BaseModel) -> None: ...
+    def delete_base_model(self, id: str) -> None: ...
+
+    def claim(
+        self, owner: str, node: str, *, now: datetime, lease: timedelta, limit: int
+    ) -> Sequence[Claim]:
+        """Lease up to `limit` due runs that are unleased or whose lease has run out.
+
+        Due: not ended, not paused, its time to look has come, and not bound to another node.
+        Oldest first, runs under way before waiting ones. Skips rows that others are claiming.
+        """
+        ...
+
+    def renew(
+        self, owner: str, uids: Sequence[str], *, now: datetime, lease: timedelta
+    ) -> None: ...
+
+    def fenced(self, claim: Claim) -> FineTune | None:
+        """The run as it is now, locked, if the claim's fence still holds; else None."""
+        ...
+
+    def unclaim(self, claim: Claim, *, due: datetime | None) -> None:
+        """Give the lease back; look again at `due`, or never for a run that has ended."""
+        ...
+
+    def wake_waiting(self, now: datetime) -> None:
+        """Make every waiting run due now: capacity has come free."""
+        ...
+
+    def events_of(self, after: Mapping[str, int], limit: int) -> Mapping[str, Sequence[Event]]:
+        """Events of many runs at once, by uid, each after its own sequence: the tailer's query."""
+        ...
+
+    def active_uids(self) -> Sequence[str]:
+        """Uids of the runs that have not ended, for the orphan reaper."""
+        ...
+
+
+class Transaction(Protocol):
+    """All of its writes happen, or none."""
+
+    @property
+    def system(self) -> SystemScope: ...
+
+    def of(self, tenant: str) -> TenantScope:
+        """The rows of a tenant; NotFound if there is no such tenant."""
+        ...
+
+
+class Store(Protocol):
+    """Keeps what the platform knows.
+
+    `work` is a plain function that runs in a thread with a transaction; it must do nothing but
+    read, compute and write through it, since it may run again after a conflict. Nothing else can
+    be awaited inside, by construction.
+    """
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` on one consistent snapshot."""
+        ...
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a write transaction and return once it is durable."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+# --- wake-ups ---------------------------------------------------------------------------------
+
+
+class Hints(Protocol):
+    """Wake-ups across tasks and replicas. A hint may be lost, so those who wait also poll."""
+
+    def notify(self, topic: str) -> None:
+        """Wake whoever waits for `topic`: `runs` (new events somewhere) or `work` (due runs)."""
+        ...
+
+    async def wait(self, topic: str, within: float) -> bool:
+        """Whether a hint came since the last return; waits at most `within` seconds."""
+        ...
+
+
+# --- blobs, bases, artefacts ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BlobRef:
+    """A blob by its content."""
+
+    digest: str
+    size: int
+
+
+class BlobWriter(Protocol):
+    """Receives a blob piece by piece."""
+
+    async def write(self, chunk: bytes) -> None: ...
+    async def commit(self) -> BlobRef: ...
+
+
+class Blobs(Protocol):
+    """Keeps bytes under their sha256 (hex). Raises StorageFull and Unavailable."""
+
+    def writer(self) -> AbstractAsyncContextManager[BlobWriter]:
+        """A writer; without a commit nothing remains of what was written."""
+        ...
+
+    def read(self, digest: str) -> AsyncIterator[bytes]: ...
+    async def fetch(self, digest: str, to_path: Path) -> None: ...
+
+
+class Artefacts(Protocol):
+    """Keeps the folders of tuned models, each under its model's uid."""
+
+    async def keep(self, uid: str, folder: Path, digest: str) -> int:
+        """Copy a trained model's folder in, verified against `digest`; its size in bytes."""
+        ...
+
+    def path(self, uid: str) -> Path: ...
+    async def delete(self, uid: str) -> None: ...
+
+
+# --- inference --------------------------------------------------------------------------------
+
+
+class Inference(Protocol):
+    """Answers prompts. Raises InvalidArgument, PromptTooLong and Unavailable.
+
+    Cancelling the caller's task stops the work.
+    """
+
+    async def complete(
+        self, base: BaseModel, adapter: AdapterRef | None, request: CompletionRequest
+    ) -> Completion: ...
+
+    def stream_complete(
+        self, base: BaseModel, adapter: AdapterRef | None, request: CompletionRequest
+    ) -> AsyncIterator[CompletionDelta]: ...
+
+    async def unload(self, adapter_id: str) -> None:
+        """Forget an adapter: it is in no memory afterwards."""
+        ...
+
+
+# --- backends ---------------------------------------------------------------------------------
+
+
+class Backend(Protocol):
+    """Where training runs. Everything is idempotent by the run's uid and attempt."""
+
+    name: str
+    node: str
+
+    async def start(self, run: FineTune) -> None:
+        """Start the run's current attempt; does nothing if that attempt was started before."""
+        ...
+
+    async def observe(self, run: FineTune) -> Observation:
+        """What is to be seen of the run's current attempt."""
+        ...
+
+    async def reports(self, run: FineTune, after: int, limit: int) -> Sequence[Report]:
+        """The trainer's reports of this attempt after a sequence, in order."""
+        ...
+
+    async def stop(self, run: FineTune) -> None:
+        """Ask the attempt to checkpoint and stop; harmless when it has."""
+        ...
+
+    async def discard(self, run: FineTune) -> None:
+        """Remove what the run left behind on the backend; harmless when there is nothing."""
+        ...
+
+    def model_folder(self, run: FineTune) -> Path:
+        """Where a finished attempt left its model."""
+        ...
+
+    async def reap(self, active_uids: Sequence[str]) -> Sequence[str]:
+        """Stop attempts of runs that are not active any more; the uids of those."""
+        ...
