@@ -1,0 +1,108 @@
+"""What a caller can do with models: list them, ask them, delete them."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from tunesmith_server.app.pages import Page, Pager, PageRequest
+from tunesmith_server.app.scope import scope_of
+from tunesmith_server.domain.access import Principal
+from tunesmith_server.domain.completion import (
+    AdapterRef,
+    Completion,
+    CompletionDelta,
+    CompletionRequest,
+)
+from tunesmith_server.domain.errors import NotFound
+from tunesmith_server.domain.model import BaseModel, Model
+from tunesmith_server.domain.names import ModelName, TenantName, owned
+from tunesmith_server.ports import Artefacts, Inference, Store, Transaction
+
+
+@dataclass(frozen=True)
+class _Served:
+    """What answers: a base, with a tuned model's adapter or without."""
+
+    base: BaseModel
+    model: Model | None
+
+
+class Models:
+    """The use cases around models."""
+
+    def __init__(
+        self, store: Store, artefacts: Artefacts, inference: Inference, pager: Pager
+    ) -> None:
+        self._store = store
+        self._artefacts = artefacts
+        self._inference = inference
+        self._pager = pager
+
+    async def get(self, principal: Principal, name: ModelName) -> Model:
+        """The tuned model, or NotFound."""
+        tenant = owned(name.tenant, principal.tenant, str(name))
+        return await self._store.read(lambda tx: scope_of(tx, tenant, name).model(name.id))
+
+    async def list(
+        self, principal: Principal, parent: TenantName, page: PageRequest
+    ) -> Page[Model]:
+        """A tenant's tuned models, newest first."""
+        tenant = owned(parent.tenant, principal.tenant, str(parent))
+        of = self._pager.of(page, f"{tenant}/models")
+        found = await self._store.read(lambda tx: tx.of(tenant).models(of))
+        return self._pager.page(page, f"{tenant}/models", found)
+
+    async def delete(self, principal: Principal, name: ModelName) -> None:
+        """Forget a tuned model: gone from memory and disk, it answers nobody."""
+        tenant = owned(name.tenant, principal.tenant, str(name))
+
+        def work(tx: Transaction) -> Model:
+            scope = scope_of(tx, tenant, name)
+            model = scope.model(name.id)
+            scope.delete_model(name.id)
+            return model
+
+        model = await self._store.write(work)
+        await self._inference.unload(model.uid)
+        await self._artefacts.delete(model.uid)
+
+    async def complete(
+        self, principal: Principal, model: str, request: CompletionRequest
+    ) -> Completion:
+        """What the model goes on with.
+
+        `model` is a resource name, a public or legacy name, or a base model's id.
+        """
+        served = await self._served(principal, model)
+        return await self._inference.complete(served.base, self._adapter(served), request)
+
+    async def stream_complete(
+        self, principal: Principal, model: str, request: CompletionRequest
+    ) -> AsyncIterator[CompletionDelta]:
+        """As `complete`, piece by piece."""
+        served = await self._served(principal, model)
+        async for delta in self._inference.stream_complete(
+            served.base, self._adapter(served), request
+        ):
+            yield delta
+
+    async def _served(self, principal: Principal, text: str) -> _Served:
+        def work(tx: Transaction) -> _Served:
+            if text.startswith("tenants/"):
+                name = ModelName.parse(text, "model")
+                tenant = owned(name.tenant, principal.tenant, text)
+                model = scope_of(tx, tenant, name).model(name.id)
+                return _Served(tx.system.base_model(model.base_model), model)
+            if ":" in text and principal.tenant:
+                model = tx.of(principal.tenant).model_named(text)
+                return _Served(tx.system.base_model(model.base_model), model)
+            return _Served(tx.system.base_model(text.removeprefix("baseModels/")), None)
+
+        try:
+            return await self._store.read(work)
+        except NotFound:
+            raise NotFound(text[:200]) from None
+
+    def _adapter(self, served: _Served) -> AdapterRef | None:
+        if served.model is None:
+            return None
+        return AdapterRef(served.model.uid, str(self._artefacts.path(served.model.uid)))
