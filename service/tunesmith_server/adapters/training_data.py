@@ -1,0 +1,31 @@
+"""Datasets as the trainer reads them: clean JSONL files, made once per version."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from tunesmith.dataset_rules import Shape, normalise
+
+from tunesmith_server.domain.fine_tune import DatasetVersion
+from tunesmith_server.ports import Blobs
+
+
+class TrainingData:
+    """Fetches versions out of the blob store and normalises them."""
+
+    def __init__(self, blobs: Blobs, folder: Path) -> None:
+        self._blobs = blobs
+        self._folder = folder
+
+    async def file(self, version: DatasetVersion) -> Path:
+        """The version as clean JSONL. Kept, since its name is its content."""
+        path = self._folder / f"{version.digest}.jsonl"
+        if path.exists():
+            return path
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
+            raw, clean = Path(scratch, "raw"), Path(scratch, "clean")
+            await self._blobs.fetch(version.digest, raw)
+            await asyncio.to_thread(normalise, raw, clean, Shape(version.shape))
+            clean.rename(path)
+        return path

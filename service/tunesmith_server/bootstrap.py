@@ -1,0 +1,170 @@
+"""The composition root: the only place that knows every layer."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+import uuid_utils
+
+from tunesmith_server.adapters.blobs import Blobs
+from tunesmith_server.adapters.inference.embedded import EmbeddedInference
+from tunesmith_server.adapters.inference.engine import EmbeddedEngine
+from tunesmith_server.adapters.local.artefacts import LocalArtefacts
+from tunesmith_server.adapters.local.backend import LocalBackend
+from tunesmith_server.adapters.local.bases import BaseLibrary
+from tunesmith_server.adapters.sql.engine import libpq_conninfo
+from tunesmith_server.adapters.sql.store import SqlStore
+from tunesmith_server.adapters.training_data import TrainingData
+from tunesmith_server.adapters.wakeups import LocalHints, PostgresHints
+from tunesmith_server.app.admission import Admission
+from tunesmith_server.app.auth import Keys, NewKey
+from tunesmith_server.app.catalogue import Catalogue
+from tunesmith_server.app.datasets import Datasets
+from tunesmith_server.app.dispatcher import Dispatcher
+from tunesmith_server.app.fine_tunes import FineTunes
+from tunesmith_server.app.models import Models
+from tunesmith_server.app.pages import Pager
+from tunesmith_server.app.publishing import Publisher
+from tunesmith_server.app.tenants import Tenants
+from tunesmith_server.app.watch import Watches
+from tunesmith_server.domain.model import BaseModel
+from tunesmith_server.domain.quota import Dimension
+from tunesmith_server.domain.tokens import Sealer
+from tunesmith_server.edge.grpc.server import GrpcEdge, UseCases
+from tunesmith_server.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class UtcClock:
+    """The system's clock."""
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return datetime.now(UTC)
+
+
+def new_uid() -> str:
+    """A UUIDv7: unique, and in the order of making."""
+    return str(uuid_utils.uuid7())
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service that takes calls."""
+
+    address: str
+    """Of the gRPC port, with the port that was really taken."""
+    admin_key: NewKey | None
+    """The platform-admin key, if one was made just now."""
+
+
+@contextlib.asynccontextmanager
+async def serve(settings: Settings) -> AsyncIterator[Running]:
+    """Serve until the block ends, then drain: watchers are told, calls end, training goes on."""
+    clock = UtcClock()
+    data = settings.data_dir.absolute()
+    async with contextlib.AsyncExitStack() as stack:
+        store = SqlStore(settings.database)
+        stack.push_async_callback(store.close)
+        secret = await store.write(lambda tx: tx.system.secret(lambda: secrets.token_bytes(32)))
+        keys = Keys(store, clock, secret, new_uid)
+        given = settings.bootstrap_admin_key
+        admin_key = await keys.ensure_admin(given.get_secret_value() if given else None)
+
+        is_postgres = not settings.database.startswith("sqlite")
+        hints = PostgresHints(libpq_conninfo(settings.database)) if is_postgres else LocalHints()
+        sealer = Sealer(secret)
+        pager = Pager(sealer)
+        limits = settings.default_limits.model_dump()
+        admission = Admission({Dimension(name): limit for name, limit in limits.items()})
+        blobs = Blobs(settings.blobs_url or str(data / "blobs"))
+        artefacts = LocalArtefacts(data / "models")
+        bases = BaseLibrary(folder=settings.bases_dir or data / "bases")
+
+        catalogue = Catalogue(store)
+        await catalogue.install()
+
+        async def base_folder(source: str) -> Path:
+            return await bases.ensure(BaseModel(id=source, source=source))
+
+        inference = EmbeddedInference(
+            EmbeddedEngine(
+                base_path=base_folder,
+                threads=settings.inference.threads,
+                idle_timeout=settings.inference.idle_seconds,
+            )
+        )
+        stack.push_async_callback(inference.close)
+
+        async def parent_adapter(tenant: str, model: str) -> Path:
+            uid = await store.read(lambda tx: tx.of(tenant).model(model).uid)
+            return artefacts.path(uid)
+
+        backend = LocalBackend(
+            runs_dir=data / "runs",
+            node=settings.local.node,
+            bases=bases,
+            datasets=TrainingData(blobs, data / "training-data").file,
+            parent_adapter=parent_adapter,
+            threads=settings.local.threads,
+        )
+        watches = Watches(
+            store,
+            hints,
+            sealer,
+            bookmark_every=settings.watch.bookmark_seconds,
+            max_age=settings.watch.max_age_seconds,
+        )
+        dispatcher = Dispatcher(
+            store,
+            backend,
+            admission,
+            Publisher(artefacts, backend, clock),
+            hints,
+            clock,
+            owner=f"{settings.local.node}:{os.getpid()}:{new_uid()[-8:]}",
+            slots=settings.local.slots,
+        )
+        edge = GrpcEdge(
+            settings.grpc,
+            keys,
+            UseCases(
+                fine_tunes=FineTunes(store, admission, pager, hints, clock, new_uid),
+                watches=watches,
+                datasets=Datasets(store, blobs, pager, clock, new_uid),
+                models=Models(store, artefacts, inference, pager),
+                tenants=Tenants(store, admission, keys, pager, clock),
+                catalogue=catalogue,
+            ),
+        )
+        address = await edge.start()
+        background = [
+            asyncio.create_task(hints.run(), name="hints"),
+            asyncio.create_task(watches.run(), name="tailer"),
+            asyncio.create_task(dispatcher.run(), name="dispatcher"),
+        ]
+        for task in background:
+            task.add_done_callback(_report_death)
+        log.info("serving", grpc=address, database=settings.database.split(":")[0])
+        try:
+            yield Running(address, admin_key)
+        finally:
+            log.info("draining", seconds=settings.drain_seconds)
+            watches.drain()
+            await edge.stop(settings.drain_seconds)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            log.info("stopped")
+
+
+def _report_death(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.critical("background_task_died", task=task.get_name(), exc_info=error)

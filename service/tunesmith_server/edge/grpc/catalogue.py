@@ -1,0 +1,68 @@
+"""CatalogService: decode, call one use case, encode."""
+
+from tunesmith.v1 import catalog_pb2 as pb
+from tunesmith.v1 import catalog_pb2_grpc as rpc
+
+from tunesmith_server.app.catalogue import Catalogue
+from tunesmith_server.domain.model import BaseModel
+from tunesmith_server.domain.names import checked_id
+from tunesmith_server.edge.grpc.interceptors import Context
+from tunesmith_server.edge.grpc.unbuilt import answers_all_of
+
+
+@answers_all_of(pb.DESCRIPTOR.services_by_name["CatalogService"])
+class CatalogServicer(rpc.CatalogServiceServicer):
+    """The gRPC face of Catalogue."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    async def CreateBaseModel(
+        self, request: pb.CreateBaseModelRequest, context: Context
+    ) -> pb.CreateBaseModelResponse:
+        """Add a base model."""
+        asked = request.base_model
+        base = await self._catalogue.create(
+            BaseModel(
+                id=checked_id(request.base_model_id, "base_model_id"),
+                source=asked.source,
+                display_name=asked.display_name,
+                description=asked.description,
+                licence=asked.licence,
+                licence_note=asked.licence_note,
+                context_length=asked.context_length or 2048,
+                parameter_count=asked.parameter_count,
+                adapted_layers=asked.adapted_layers if asked.HasField("adapted_layers") else None,
+            )
+        )
+        return pb.CreateBaseModelResponse(base_model=_resource(base))
+
+    async def GetBaseModel(
+        self, request: pb.GetBaseModelRequest, context: Context
+    ) -> pb.GetBaseModelResponse:
+        """Read a base model."""
+        base = await self._catalogue.get(request.name.removeprefix("baseModels/"))
+        return pb.GetBaseModelResponse(base_model=_resource(base))
+
+    async def ListBaseModels(
+        self, request: pb.ListBaseModelsRequest, context: Context
+    ) -> pb.ListBaseModelsResponse:
+        """List base models by id."""
+        return pb.ListBaseModelsResponse(
+            base_models=[_resource(base) for base in await self._catalogue.list()]
+        )
+
+
+def _resource(base: BaseModel) -> pb.BaseModel:
+    return pb.BaseModel(
+        name=f"baseModels/{base.id}",
+        uid=base.id,
+        display_name=base.display_name,
+        source=base.source,
+        description=base.description,
+        licence=base.licence,
+        licence_note=base.licence_note,
+        context_length=base.context_length,
+        parameter_count=base.parameter_count,
+        adapted_layers=base.adapted_layers,
+    )

@@ -1,0 +1,48 @@
+"""The validation rules of the .proto files, checked against requests.
+
+The published stubs carry no rules (docs/decisions/0004), so requests are read again as messages of
+the full contract, in a descriptor pool of its own.
+"""
+
+import importlib.resources
+
+import protovalidate
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import Message
+from protovalidate import FieldPathPb as FieldPath
+
+from tunesmith_server.domain.errors import FieldViolation, InvalidArgument
+
+
+class ContractRules:
+    """Every rule of the contract."""
+
+    def __init__(self) -> None:
+        image = importlib.resources.files(__package__).joinpath("contract.binpb").read_bytes()
+        self._pool = descriptor_pool.DescriptorPool()
+        for file in descriptor_pb2.FileDescriptorSet.FromString(image).file:
+            self._pool.AddSerializedFile(file.SerializeToString())
+        self._validator = protovalidate.Validator()
+        self._twins: dict[str, type[Message]] = {}
+
+    def check(self, request: Message) -> None:
+        """Raise InvalidArgument with every rule that `request` breaks."""
+        name = request.DESCRIPTOR.full_name
+        if not name.startswith("tunesmith."):
+            return  # health checks and reflection have contracts of their own
+        twin = self._twins.get(name)
+        if twin is None:
+            kind = self._pool.FindMessageTypeByName(name)
+            twin = self._twins[name] = message_factory.GetMessageClass(kind)
+        violations = [
+            FieldViolation(_path(found.proto.field), found.proto.message)
+            for found in self._validator.collect_violations(
+                twin.FromString(request.SerializeToString())
+            )
+        ]
+        if violations:
+            raise InvalidArgument(violations)
+
+
+def _path(field: FieldPath | None) -> str:
+    return ".".join(element.field_name for element in field.elements) if field else ""

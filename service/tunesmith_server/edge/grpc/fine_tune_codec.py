@@ -1,0 +1,321 @@
+"""Fine-tunes and their events between the domain and the contract."""
+
+from typing import Any
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from tunesmith.v1 import common_pb2 as common
+from tunesmith.v1 import event_pb2 as events
+from tunesmith.v1 import fine_tune_pb2 as pb
+
+from tunesmith_server.domain.errors import NotBuiltYet
+from tunesmith_server.domain.events import Event, Kind, Level
+from tunesmith_server.domain.fine_tune import (
+    Classification,
+    DatasetVersion,
+    FineTune,
+    Hyperparameters,
+    Lora,
+    ResolvedHyperparameters,
+    Spec,
+)
+from tunesmith_server.domain.names import DatasetName, owned
+from tunesmith_server.domain.states import State, WaitReason
+from tunesmith_server.edge.grpc.errors import DOMAIN
+from tunesmith_server.edge.grpc.requests import optional, timestamp
+
+STATES = {state: getattr(common, f"FINE_TUNE_STATE_{state.name}") for state in State}
+STATE_OF = {number: state for state, number in STATES.items()}
+_WAITS = {reason: getattr(common, f"WAIT_REASON_{reason.name}") for reason in WaitReason}
+_LEVELS = {level: getattr(events, f"EVENT_LEVEL_{level.name}") for level in Level}
+
+_SCALARS = (
+    "n_epochs",
+    "batch_size",
+    "learning_rate_multiplier",
+    "learning_rate",
+    "prompt_loss_weight",
+    "warmup_ratio",
+    "weight_decay",
+    "max_sequence_length",
+)
+
+
+def spec_of(message: pb.FineTuneSpec, tenant: str | None) -> Spec:
+    """The spec that a request carries. `tenant` is the caller's, for names in full."""
+    if message.WhichOneof("method") == "dpo":
+        raise NotBuiltYet("the method dpo is in the contract but not in this version")
+    asked = message.supervised.hyperparameters
+    if asked.WhichOneof("adaptation") == "full":
+        raise NotBuiltYet("full fine-tuning is in the contract but not in this version")
+    lora = asked.lora
+    values: Any = optional(asked, *_SCALARS)
+    lora_values: Any = optional(lora, "rank", "alpha", "dropout", "layers")
+    return Spec(
+        base_model=message.base_model,
+        training_dataset=_dataset_id(
+            message.training_dataset, tenant, "fine_tune.spec.training_dataset"
+        ),
+        validation_dataset=_dataset_id(
+            message.validation_dataset, tenant, "fine_tune.spec.validation_dataset"
+        )
+        if message.validation_dataset
+        else None,
+        suffix=message.suffix,
+        hyperparameters=Hyperparameters(
+            **values, lora=Lora(**lora_values, targets=tuple(lora.targets))
+        ),
+        classification=_classification(message),
+        seed=message.seed if message.HasField("seed") else None,
+        metadata=dict(message.metadata),
+        priority=message.placement.priority,
+    )
+
+
+def _classification(message: pb.FineTuneSpec) -> Classification | None:
+    if not message.HasField("classification"):
+        return None
+    asked = message.classification
+    return Classification(
+        n_classes=asked.n_classes if asked.HasField("n_classes") else None,
+        positive_class=asked.positive_class or None,
+        betas=tuple(asked.betas) or (1.0,),
+    )
+
+
+def _dataset_id(text: str, tenant: str | None, field: str) -> str:
+    """The id of one's own dataset. A foreign one is NotFound, as an absent one would be."""
+    if not text.startswith("tenants/"):
+        return text
+    name = DatasetName.parse(text, field)
+    owned(name.tenant, tenant, text)
+    return name.id
+
+
+def resource(run: FineTune) -> pb.FineTune:
+    """The run as the contract shows it."""
+    return pb.FineTune(
+        name=str(run.name),
+        uid=run.uid,
+        etag=str(run.version),
+        labels=dict(run.labels),
+        display_name=run.display_name,
+        create_time=timestamp(run.create_time),
+        update_time=timestamp(run.update_time),
+        start_time=timestamp(run.start_time),
+        end_time=timestamp(run.end_time),
+        spec=_spec(run),
+        resolved=_resolved(run),
+        status=_status(run),
+    )
+
+
+def _spec(run: FineTune) -> pb.FineTuneSpec:
+    spec = run.spec
+    asked = spec.hyperparameters
+    message = pb.FineTuneSpec(
+        base_model=spec.base_model,
+        training_dataset=_dataset_name(run, spec.training_dataset),
+        validation_dataset=_dataset_name(run, spec.validation_dataset),
+        suffix=spec.suffix,
+        seed=spec.seed,
+        metadata=dict(spec.metadata),
+        supervised=pb.SupervisedMethod(
+            hyperparameters=pb.Hyperparameters(
+                **{field: getattr(asked, field) for field in _SCALARS}
+            )
+        ),
+    )
+    if asked.lora != Lora():
+        lora = asked.lora
+        message.supervised.hyperparameters.lora.CopyFrom(
+            pb.LoraOptions(
+                rank=lora.rank,
+                alpha=lora.alpha,
+                dropout=lora.dropout,
+                layers=lora.layers,
+                targets=lora.targets,
+            )
+        )
+    if spec.classification:
+        message.classification.CopyFrom(
+            pb.Classification(
+                n_classes=spec.classification.n_classes,
+                positive_class=spec.classification.positive_class or "",
+                betas=spec.classification.betas,
+            )
+        )
+    if spec.priority:
+        message.placement.priority = spec.priority
+    return message
+
+
+def _dataset_name(run: FineTune, id: str | None) -> str:
+    return str(DatasetName(run.name.tenant, id)) if id else ""
+
+
+def _resolved(run: FineTune) -> pb.FineTuneResolved:
+    resolved = run.resolved
+    parent = f"tenants/{run.name.tenant}/models/{resolved.parent_model}"
+    return pb.FineTuneResolved(
+        base_model=f"baseModels/{resolved.base_model}",
+        parent_model=parent if resolved.parent_model else "",
+        training_dataset=_version(run, resolved.training),
+        validation_dataset=_version(run, resolved.validation) if resolved.validation else None,
+        hyperparameters=_hyperparameters(resolved.hyperparameters),
+        values=[
+            pb.ResolvedValue(path=s.path, value=s.value, source=s.source, reason=s.reason)
+            for s in resolved.settings
+        ],
+        seed=resolved.seed,
+        backend=resolved.backend,
+        max_trained_tokens=resolved.worst_case_tokens,
+    )
+
+
+def _version(run: FineTune, version: DatasetVersion) -> pb.DatasetVersionRef:
+    return pb.DatasetVersionRef(
+        dataset=_dataset_name(run, version.dataset),
+        digest=version.digest,
+        example_count=version.example_count,
+    )
+
+
+def _hyperparameters(values: ResolvedHyperparameters) -> pb.Hyperparameters:
+    return pb.Hyperparameters(
+        **{field: getattr(values, field) for field in _SCALARS},
+        lora=pb.LoraOptions(
+            rank=values.lora_rank,
+            alpha=values.lora_alpha,
+            dropout=values.lora_dropout,
+            layers=values.lora_layers,
+            targets=values.lora_targets or (),
+        ),
+    )
+
+
+def _status(run: FineTune) -> pb.FineTuneStatus:
+    progress = run.progress
+    return pb.FineTuneStatus(
+        state=STATES[run.state],
+        reason=run.failure.reason if run.failure else "",
+        message=run.message,
+        wait_reason=_WAITS[run.wait_reason] if run.wait_reason else None,
+        progress=pb.Progress(
+            step=progress.step,
+            total_steps=progress.total_steps,
+            epoch=progress.epoch,
+            epochs=run.resolved.hyperparameters.n_epochs,
+            trained_tokens=progress.trained_tokens,
+            tokens_per_second=progress.tokens_per_second,
+            train_loss=progress.train_loss,
+            estimated_finish_time=timestamp(progress.estimated_finish),
+        ),
+        reserved_tokens=0 if run.state.is_terminal else run.resolved.worst_case_tokens,
+        usage=events.UsageReported(
+            trained_tokens=progress.trained_tokens, final=run.state.is_terminal
+        ),
+        error=_error(run),
+        model=f"tenants/{run.name.tenant}/models/{run.model}" if run.model else "",
+        attempt=run.attempt,
+        last_event_sequence=run.last_event,
+    )
+
+
+def _error(run: FineTune) -> status_pb2.Status | None:
+    if not run.failure:
+        return None
+    detail = AnyMessage()
+    detail.Pack(
+        error_details_pb2.ErrorInfo(
+            reason=run.failure.reason, domain=DOMAIN, metadata={"advice": run.failure.advice}
+        )
+    )
+    return status_pb2.Status(
+        code=code_pb2.FAILED_PRECONDITION, message=run.failure.message, details=[detail]
+    )
+
+
+def event(run: FineTune, event: Event) -> events.Event:
+    """An event as the contract shows it."""
+    message = events.Event(
+        run=str(run.name),
+        run_uid=run.uid,
+        sequence=event.sequence,
+        time=timestamp(event.time),
+        level=_LEVELS[event.level],
+        message=event.message,
+        attempt=event.attempt,
+    )
+    data = event.data
+    match event.kind:
+        case Kind.STATE_CHANGED:
+            message.state_changed.CopyFrom(
+                events.StateChanged(
+                    **{
+                        "from": STATES[State(data["from"])],
+                        "to": STATES[State(data["to"])],
+                        "reason": data.get("reason", ""),
+                    }
+                )
+            )
+        case Kind.METRICS:
+            message.metrics_reported.CopyFrom(
+                events.MetricsReported(
+                    step=data["step"], epoch=data["epoch"], values=data["values"]
+                )
+            )
+        case Kind.CHECKPOINT:
+            message.checkpoint_created.CopyFrom(
+                events.CheckpointCreated(
+                    checkpoint=f"{run.name}/checkpoints/{data['step']}",
+                    step=data["step"],
+                    metrics=_numbers(data["values"]),
+                    size_bytes=data["size_bytes"],
+                )
+            )
+        case Kind.ADMISSION:
+            message.admission.CopyFrom(
+                events.Admission(
+                    decision=events.ADMISSION_DECISION_WAITING,
+                    quota_effects=[
+                        common.QuotaEffect(dimension=name, requested=amount, fits=True)
+                        for name, amount in data.items()
+                    ],
+                )
+            )
+        case Kind.USAGE:
+            message.usage_reported.CopyFrom(
+                events.UsageReported(trained_tokens=data.get("trained_tokens", 0))
+            )
+        case Kind.ATTEMPT:
+            message.attempt_changed.CopyFrom(
+                events.AttemptChanged(attempt=event.attempt, reason=data.get("reason", ""))
+            )
+        case Kind.MESSAGE:
+            message.message_logged.SetInParent()
+    return message
+
+
+def checkpoint(run_name: object, event: Event) -> pb.Checkpoint:
+    """A checkpoint, from the event that told of it."""
+    data = event.data
+    return pb.Checkpoint(
+        name=f"{run_name}/checkpoints/{data['step']}",
+        step=data["step"],
+        create_time=timestamp(event.time),
+        metrics=_numbers(data["values"]),
+        size_bytes=data["size_bytes"],
+        digest=data["digest"],
+        attempt=event.attempt,
+    )
+
+
+def result_row(event: Event) -> pb.ResultRow:
+    """A row of results.csv, from the event that told of it."""
+    data = event.data
+    return pb.ResultRow(step=data["step"], epoch=data["epoch"], values=_numbers(data["values"]))
+
+
+def _numbers(values: dict[str, Any]) -> dict[str, float]:
+    return {name: float(v) for name, v in values.items() if isinstance(v, int | float)}

@@ -1,0 +1,147 @@
+"""FineTuneService: decode, call one use case, encode."""
+
+from collections.abc import AsyncIterator
+
+from google.protobuf.duration_pb2 import Duration
+from tunesmith.v1 import fine_tune_pb2 as pb
+from tunesmith.v1 import fine_tune_pb2_grpc as rpc
+
+from tunesmith_server.app.fine_tunes import FineTunes
+from tunesmith_server.app.watch import Batch, Bookmark, Closing, Frame, Snapshot, Watches
+from tunesmith_server.domain.names import FineTuneName, TenantName
+from tunesmith_server.edge.grpc import fine_tune_codec as codec
+from tunesmith_server.edge.grpc.interceptors import Context, principal
+from tunesmith_server.edge.grpc.requests import once, page
+from tunesmith_server.edge.grpc.unbuilt import answers_all_of
+
+_ROWS = 200
+_RESUME_AFTER = Duration(nanos=200_000_000)
+
+
+@answers_all_of(pb.DESCRIPTOR.services_by_name["FineTuneService"])
+class FineTuneServicer(rpc.FineTuneServiceServicer):
+    """The gRPC face of FineTunes and Watches."""
+
+    def __init__(self, runs: FineTunes, watches: Watches) -> None:
+        self._runs = runs
+        self._watches = watches
+
+    async def CreateFineTune(
+        self, request: pb.CreateFineTuneRequest, context: Context
+    ) -> pb.CreateFineTuneResponse:
+        """Submit a run."""
+        caller = principal()
+        run = await self._runs.create(
+            caller,
+            TenantName.parse(request.parent, "parent"),
+            request.fine_tune_id,
+            codec.spec_of(request.fine_tune.spec, caller.tenant),
+            display_name=request.fine_tune.display_name,
+            labels=dict(request.fine_tune.labels),
+            request=once(request, "CreateFineTune"),
+            validate_only=request.validate_only,
+        )
+        return pb.CreateFineTuneResponse(fine_tune=codec.resource(run))
+
+    async def GetFineTune(
+        self, request: pb.GetFineTuneRequest, context: Context
+    ) -> pb.GetFineTuneResponse:
+        """Read a run."""
+        run = await self._runs.get(principal(), FineTuneName.parse(request.name))
+        return pb.GetFineTuneResponse(fine_tune=codec.resource(run))
+
+    async def ListFineTunes(
+        self, request: pb.ListFineTunesRequest, context: Context
+    ) -> pb.ListFineTunesResponse:
+        """List runs, newest first."""
+        found = await self._runs.list(
+            principal(),
+            TenantName.parse(request.parent, "parent"),
+            page(request),
+            states=[codec.STATE_OF[number] for number in request.states],
+        )
+        return pb.ListFineTunesResponse(
+            fine_tunes=map(codec.resource, found.rows), next_page_token=found.next_token
+        )
+
+    async def CancelFineTune(
+        self, request: pb.CancelFineTuneRequest, context: Context
+    ) -> pb.CancelFineTuneResponse:
+        """Ask a run to stop."""
+        run = await self._runs.cancel(principal(), FineTuneName.parse(request.name))
+        return pb.CancelFineTuneResponse(fine_tune=codec.resource(run))
+
+    async def DeleteFineTune(
+        self, request: pb.DeleteFineTuneRequest, context: Context
+    ) -> pb.DeleteFineTuneResponse:
+        """Forget a run that has ended."""
+        await self._runs.delete(principal(), FineTuneName.parse(request.name))
+        return pb.DeleteFineTuneResponse()
+
+    async def ListFineTuneEvents(
+        self, request: pb.ListFineTuneEventsRequest, context: Context
+    ) -> pb.ListFineTuneEventsResponse:
+        """List a run's events, oldest first."""
+        name = FineTuneName.parse(request.parent, "parent")
+        run = await self._runs.get(principal(), name)
+        found = await self._runs.events(principal(), name, page(request))
+        return pb.ListFineTuneEventsResponse(
+            events=[codec.event(run, event) for event in found.rows],
+            next_page_token=found.next_token,
+        )
+
+    async def WatchFineTune(  # type: ignore[override]  # bytes: a response that is encoded
+        self, request: pb.WatchFineTuneRequest, context: Context
+    ) -> AsyncIterator[pb.WatchFineTuneResponse | bytes]:
+        """Stream a run's events."""
+        name = FineTuneName.parse(request.name)
+        async for frame in self._watches.watch(principal(), name, request.cursor):
+            yield _encoded(frame)
+
+    async def ListCheckpoints(
+        self, request: pb.ListCheckpointsRequest, context: Context
+    ) -> pb.ListCheckpointsResponse:
+        """List a run's checkpoints, oldest first."""
+        name = FineTuneName.parse(request.parent, "parent")
+        run = await self._runs.get(principal(), name)
+        found = await self._runs.checkpoints(principal(), name)
+        return pb.ListCheckpointsResponse(
+            checkpoints=[codec.checkpoint(run.name, event) for event in found]
+        )
+
+    async def GetResults(
+        self, request: pb.GetResultsRequest, context: Context
+    ) -> AsyncIterator[pb.GetResultsResponse]:
+        """Stream the rows of results.csv."""
+        rows: list[pb.ResultRow] = []
+        async for event in self._runs.results(principal(), FineTuneName.parse(request.name)):
+            rows.append(codec.result_row(event))
+            if len(rows) == _ROWS:
+                yield pb.GetResultsResponse(rows=rows)
+                rows = []
+        if rows:
+            yield pb.GetResultsResponse(rows=rows)
+
+
+def _encoded(frame: Frame) -> pb.WatchFineTuneResponse | bytes:
+    match frame:
+        case Snapshot(run, cursor):
+            return pb.WatchFineTuneResponse(snapshot=codec.resource(run), cursor=cursor)
+        case Bookmark(cursor):
+            return pb.WatchFineTuneResponse(bookmark=True, cursor=cursor)
+        case Closing(cursor, reason):
+            closing = pb.WatchClosing(reason=reason, resume_after=_RESUME_AFTER)
+            return pb.WatchFineTuneResponse(closing=closing, cursor=cursor)
+        case _:
+            # several encodings in a row are the encoding of one response with all their events
+            return b"".join(map(_wire, frame))
+
+
+def _wire(batch: Batch) -> bytes:
+    """The encoding of a batch: made once, for all its watchers."""
+    if not batch.wire:
+        response = pb.WatchFineTuneResponse(
+            events=[codec.event(batch.run, event) for event in batch.events], cursor=batch.cursor
+        )
+        batch.wire = response.SerializeToString()
+    return batch.wire

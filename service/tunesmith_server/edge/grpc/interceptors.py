@@ -1,0 +1,213 @@
+"""What happens to every call, outermost first: context, errors, authentication, contract."""
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, TypeAlias
+
+import grpc
+import structlog
+from google.protobuf.message import Message
+from grpc_status import rpc_status
+
+from tunesmith_server.app.auth import Keys, require
+from tunesmith_server.domain.access import Principal
+from tunesmith_server.domain.errors import DomainError, Unauthenticated
+from tunesmith_server.edge.grpc.contract import ContractRules
+from tunesmith_server.edge.grpc.errors import to_status
+
+log = structlog.get_logger(__name__)
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler = Callable[[Any, Context], Any]
+
+_PACKAGE = "/tunesmith.v1."
+_principal: ContextVar[Principal] = ContextVar("principal")
+
+
+def principal() -> Principal:
+    """Who calls, within a handler."""
+    return _principal.get()
+
+
+def encode(message: Message | bytes) -> bytes:
+    """What goes on the wire. A handler may answer with bytes that it has encoded before."""
+    return message if isinstance(message, bytes) else message.SerializeToString()
+
+
+class Interceptor(grpc.aio.ServerInterceptor):
+    """An interceptor as two methods: one for calls that answer once, one for streams.
+
+    Requests that are streams themselves pass as the iterators that they are.
+    """
+
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        """Wrap the handler of one call."""
+        handler = await continuation(details)
+        if handler is None:
+            return None
+        method = details.method
+        # partial, not lambda: gRPC must see a coroutine function, or it runs it in a thread
+        once, stream = partial(self.call, method), partial(self.stream, method)
+        codec = handler.request_deserializer, encode
+        if handler.request_streaming and handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(
+                partial(stream, handler.stream_stream), *codec
+            )
+        if handler.request_streaming:
+            return grpc.stream_unary_rpc_method_handler(partial(once, handler.stream_unary), *codec)
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                partial(stream, handler.unary_stream), *codec
+            )
+        return grpc.unary_unary_rpc_method_handler(partial(once, handler.unary_unary), *codec)
+
+    async def call(self, method: str, inner: Handler, request: Any, context: Context) -> Any:
+        """Run a call that answers once."""
+        return await inner(request, context)
+
+    async def stream(
+        self, method: str, inner: Handler, request: Any, context: Context
+    ) -> AsyncIterator[Any]:
+        """Run a call that answers with a stream."""
+        async for response in inner(request, context):
+            yield response
+
+
+class RequestContext(Interceptor):
+    """Gives every call an id, binds it for the logs, and writes the access log."""
+
+    async def call(self, method: str, inner: Handler, request: Any, context: Context) -> Any:
+        """Run a call that answers once."""
+        began = self._begin(method, context)
+        try:
+            return await inner(request, context)
+        finally:
+            self._end(began, context)
+
+    async def stream(
+        self, method: str, inner: Handler, request: Any, context: Context
+    ) -> AsyncIterator[Any]:
+        """Run a call that answers with a stream."""
+        began = self._begin(method, context)
+        try:
+            async for response in inner(request, context):
+                yield response
+        finally:
+            self._end(began, context)
+
+    @staticmethod
+    def _begin(method: str, context: Context) -> float:
+        given = dict(context.invocation_metadata() or ()).get("x-request-id", "")
+        request_id = given if isinstance(given, str) and 0 < len(given) <= 64 else uuid.uuid4().hex
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(
+            request_id=request_id, method=method.removeprefix(_PACKAGE)
+        )
+        context.set_trailing_metadata((("x-request-id", request_id),))
+        return time.perf_counter()
+
+    @staticmethod
+    def _end(began: float, context: Context) -> None:
+        code = context.code()
+        name = getattr(code, "name", None) or ("OK" if not code else str(code))
+        log.debug("call", code=name, seconds=round(time.perf_counter() - began, 4))
+
+
+class Errors(Interceptor):
+    """Turns what handlers raise into statuses, so that no handler ever aborts a call itself."""
+
+    async def call(self, method: str, inner: Handler, request: Any, context: Context) -> Any:
+        """Run a call that answers once."""
+        try:
+            return await inner(request, context)
+        except Exception as error:
+            await _abort(context, error)
+            raise
+
+    async def stream(
+        self, method: str, inner: Handler, request: Any, context: Context
+    ) -> AsyncIterator[Any]:
+        """Run a call that answers with a stream."""
+        try:
+            async for response in inner(request, context):
+                yield response
+        except Exception as error:
+            await _abort(context, error)
+            raise
+
+
+async def _abort(context: Context, error: Exception) -> None:
+    match error:
+        case grpc.aio.AbortError():
+            return  # on its way already
+        case DomainError():
+            log.info("call_refused", reason=error.reason)
+            await context.abort_with_status(rpc_status.to_status(to_status(error)))
+        case _:
+            incident = uuid.uuid4().hex
+            log.exception("call_failed", incident=incident, exc_info=error)
+            await context.abort(grpc.StatusCode.INTERNAL, f"internal error, incident {incident}")
+
+
+class Authentication(Interceptor):
+    """Finds out who calls, and whether the role may. Health and reflection are open to all."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    async def call(self, method: str, inner: Handler, request: Any, context: Context) -> Any:
+        """Run a call that answers once."""
+        await self._check(method, context)
+        return await inner(request, context)
+
+    async def stream(
+        self, method: str, inner: Handler, request: Any, context: Context
+    ) -> AsyncIterator[Any]:
+        """Run a call that answers with a stream."""
+        await self._check(method, context)
+        async for response in inner(request, context):
+            yield response
+
+    async def _check(self, method: str, context: Context) -> None:
+        if not method.startswith(_PACKAGE):
+            return
+        header = dict(context.invocation_metadata() or ()).get("authorization", "")
+        scheme, _, key = str(header).partition(" ")
+        if scheme.lower() != "bearer" or not key:
+            raise Unauthenticated("send a key: `authorization: Bearer sk-ts-…`")
+        caller = await self._keys.principal(key.strip())
+        structlog.contextvars.bind_contextvars(tenant=caller.tenant, principal=caller.id)
+        require(caller, method.removeprefix(_PACKAGE))
+        _principal.set(caller)
+
+
+class Contract(Interceptor):
+    """Refuses requests that break the rules written in the .proto files."""
+
+    def __init__(self, rules: ContractRules) -> None:
+        self._rules = rules
+
+    async def call(self, method: str, inner: Handler, request: Any, context: Context) -> Any:
+        """Run a call that answers once."""
+        return await inner(self._checked(request), context)
+
+    async def stream(
+        self, method: str, inner: Handler, request: Any, context: Context
+    ) -> AsyncIterator[Any]:
+        """Run a call that answers with a stream."""
+        async for response in inner(self._checked(request), context):
+            yield response
+
+    def _checked(self, request: Any) -> Any:
+        if isinstance(request, Message):
+            self._rules.check(request)
+            return request
+        return self._each(request)
+
+    async def _each(self, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+        async for request in requests:
+            self._rules.check(request)
+            yield request
