@@ -1,0 +1,102 @@
+"""The examples of a sound dataset, clean enough for the simplest reader.
+
+An uploaded file may have a byte order mark, Windows line ends, blank lines and fields that training
+does not use: all tolerated, none of them the trainer's business.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tunesmith.dataset_rules.catalogue import RULES
+from tunesmith.dataset_rules.examine import examine
+from tunesmith.dataset_rules.findings import Problem, Severity
+from tunesmith.dataset_rules.inspector import MAX_LINE_BYTES
+from tunesmith.dataset_rules.lines import LineSplitter
+from tunesmith.dataset_rules.scan import Odd, scan
+from tunesmith.dataset_rules.shapes import Chat, Example, Shape
+from tunesmith.dataset_rules.statistics import Tally
+
+_CHUNK = 2**20
+
+
+class UnsoundRow(ValueError):
+    """A row with an error, in a file that was expected to have none."""
+
+    def __init__(self, line: int, problem: Problem) -> None:
+        super().__init__(f"line {line}: {problem.message} ({problem.code})")
+        self.line = line
+        self.problem = problem
+
+
+def examples(
+    path: str | Path, shape: Shape, *, max_line_bytes: int = MAX_LINE_BYTES
+) -> Iterator[dict[str, Any]]:
+    """The examples of a file, in its order, as plain dicts of the fields that training uses.
+
+    `{"prompt": …, "completion": …}`, or `{"messages": [{"role": …, "content": …}, …]}` where
+    `"weight": 0` stands on the messages that are not learnt, and only there. Raises UnsoundRow.
+    """
+    for example in _typed(path, shape, max_line_bytes):
+        yield _plain(example)
+
+
+def normalise(
+    path_in: str | Path, path_out: str | Path, shape: Shape, *, max_line_bytes: int = MAX_LINE_BYTES
+) -> int:
+    """Write the examples of a file as plain JSONL: UTF-8, one row a line; how many there are.
+
+    `path_out` is there in full or not at all. Raises UnsoundRow and OSError.
+    """
+    target = Path(path_out)
+    partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
+    encode = msgspec.json.Encoder().encode
+    count = 0
+    try:
+        with partial.open("wb") as file:
+            for example in examples(path_in, shape, max_line_bytes=max_line_bytes):
+                file.write(encode(example) + b"\n")
+                count += 1
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def _typed(path: str | Path, shape: Shape, max_line_bytes: int) -> Iterator[Example]:
+    splitter = LineSplitter(max_line_bytes)
+    seen = 0
+    with Path(path).open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            for lines in splitter.feed(chunk):
+                yield from scan(shape, lines, seen + 1, Tally(), _odd(shape))[0]
+                seen += len(lines)
+    yield from scan(shape, splitter.finish(), seen + 1, Tally(), _odd(shape))[0]
+
+
+def _odd(shape: Shape) -> Odd:
+    """The slow way for one line, where an error is one too many."""
+
+    def odd(number: int, line: bytes) -> Example | None:
+        verdict = examine(line, shape)
+        for problem in verdict.problems:
+            if RULES[problem.code].severity is Severity.ERROR:
+                raise UnsoundRow(number, problem)
+        return verdict.example
+
+    return odd
+
+
+def _plain(example: Example) -> dict[str, Any]:
+    if not isinstance(example, Chat):
+        return {"prompt": example.prompt, "completion": example.completion}
+    messages: list[dict[str, Any]] = []
+    for message in example.messages:
+        turn: dict[str, Any] = {"role": message.role, "content": message.content}
+        if message.weight == 0:
+            turn["weight"] = 0
+        messages.append(turn)
+    return {"messages": messages}

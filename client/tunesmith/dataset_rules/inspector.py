@@ -1,0 +1,228 @@
+"""The inspection of a file in JSON lines, piece by piece, in bounded memory."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Final
+
+from tunesmith.dataset_rules.catalogue import RULES
+from tunesmith.dataset_rules.examine import Verdict, examine, foreign_format
+from tunesmith.dataset_rules.excerpts import plural
+from tunesmith.dataset_rules.findings import Finding, Problem, Severity
+from tunesmith.dataset_rules.lines import LineSplitter
+from tunesmith.dataset_rules.report import Report
+from tunesmith.dataset_rules.scan import scan
+from tunesmith.dataset_rules.shapes import Example, Shape
+from tunesmith.dataset_rules.statistics import MAX_REMEMBERED, Repeats, Tally
+
+MAX_LINE_BYTES: Final = 16 * 2**20
+"""The longest line that is read; some four million tokens."""
+FEW_EXAMPLES: Final = 100
+"""Below this many examples the old guide, too, asked for more."""
+_CHUNK = 2**20
+_HASHED_ASIDE = 2**18
+"""From this size of a piece (bytes) on, a thread costs less than it saves."""
+_RANK = {code: rank for rank, code in enumerate(RULES)}
+
+
+class Inspector:
+    """Reads a dataset as it streams in.
+
+    Without a `shape` the first sound row decides it. Of one code, `findings_per_code` findings are
+    kept; all are counted. Memory is bounded by the longest line and the fingerprints of the
+    examples, not by the size of the file.
+    """
+
+    def __init__(
+        self,
+        *,
+        shape: Shape | None = None,
+        max_line_bytes: int = MAX_LINE_BYTES,
+        findings_per_code: int = 100,
+    ) -> None:
+        self._shape = shape
+        self._max_line_bytes = max_line_bytes
+        self._findings_per_code = findings_per_code
+        self._splitter = LineSplitter(max_line_bytes)
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._lines = 0
+        self._foreign = False
+        self._tally = Tally()
+        self._repeats = Repeats()
+        self._findings: list[Finding] = []
+        self._counts: dict[str, int] = {}
+        self._report: Report | None = None
+
+    def feed(self, chunk: bytes) -> list[Finding]:
+        """Take the next piece; what was found in the lines that it completes."""
+        if self._report is not None:
+            raise RuntimeError("the inspection is finished")
+        known = len(self._findings)
+        self._size += len(chunk)
+        with self._hashing(chunk):
+            for lines in self._splitter.feed(chunk):
+                self._take(lines)
+        return self._findings[known:]
+
+    def finish(self) -> Report:
+        """The report; no more pieces can come."""
+        if self._report is None:
+            self._take(self._splitter.finish())
+            self._conclude()
+            self._report = self._write()
+        return self._report
+
+    @contextmanager
+    def _hashing(self, chunk: bytes) -> Iterator[None]:
+        """Hash a large piece in a thread meanwhile: hashlib lets go of the interpreter's lock."""
+        if len(chunk) < _HASHED_ASIDE:
+            self._hash.update(chunk)
+            yield
+            return
+        aside = Thread(target=self._hash.update, args=(chunk,), daemon=True)
+        aside.start()
+        try:
+            yield
+        finally:
+            aside.join()
+
+    def _take(self, lines: Sequence[bytes]) -> None:
+        """Read some lines."""
+        if not lines or self._foreign or self._is_foreign(lines[0]):
+            return
+        undecided = 0
+        while self._shape is None and undecided < len(lines):
+            verdict = examine(lines[undecided], None, explain=self._explains())
+            if verdict.example is not None:
+                self._shape = verdict.shape  # and the line is read again below, as such a row
+                break
+            self._note(self._lines + undecided + 1, verdict)
+            undecided += 1
+        if self._shape is not None:
+            first = self._lines + undecided + 1
+            examples, without = scan(
+                self._shape, lines[undecided:], first, self._tally, self._examine
+            )
+            self._repeats.add(examples, first, without)
+        self._lines += len(lines)
+
+    def _is_foreign(self, line: bytes) -> bool:
+        """Whether the file is of another format; looks at the first line only."""
+        name = foreign_format(line) if not self._lines else None
+        if name is None:
+            return False
+        self._foreign = True
+        if name.startswith("UTF"):
+            self._add(0, Problem("ENCODING_INVALID", f"the file is {name}"))
+        else:
+            self._add(0, Problem("FORMAT_UNSUPPORTED", f"the file is {name}"))
+        return True
+
+    def _examine(self, number: int, line: bytes) -> Example | None:
+        """The slow way for one line: note what is wrong; the example if it is sound after all."""
+        verdict = examine(line, self._shape, explain=self._explains())
+        self._note(number, verdict)
+        return verdict.example
+
+    def _explains(self) -> bool:
+        """Whether another finding about broken JSON would be listed, so that words are worth it."""
+        return self._counts.get("JSON_INVALID", 0) < self._findings_per_code
+
+    def _note(self, number: int, verdict: Verdict) -> None:
+        for problem in verdict.problems:
+            self._add(number, problem)
+
+    def _add(self, line: int, problem: Problem, *, count: int = 1) -> None:
+        before = self._counts.get(problem.code, 0)
+        self._counts[problem.code] = before + count
+        if before < self._findings_per_code:
+            rule = RULES[problem.code]
+            self._findings.append(
+                Finding(
+                    problem.code,
+                    rule.severity,
+                    line,
+                    problem.pointer,
+                    problem.message,
+                    problem.suggestion or rule.suggestion,
+                    count,
+                    rule.fixable,
+                )
+            )
+
+    def _conclude(self) -> None:
+        """Add what can only be said at the end."""
+        for code, total in list(self._counts.items()):
+            if total > self._findings_per_code:
+                self._add_total(code, total)
+        if self._foreign:
+            return
+        tally, repeats = self._tally, self._repeats
+        if crlf := self._splitter.crlf_count:
+            words = f"{plural(crlf, 'line')} with Windows line ends"
+            self._add(self._splitter.crlf_first_line, Problem("CRLF", words), count=crlf)
+        if not tally.example_count and not self._has_error():
+            words = "the file holds no example" if self._size else "the file is empty"
+            self._add(0, Problem("FILE_EMPTY", words))
+        if 0 < tally.example_count < FEW_EXAMPLES:
+            words = f"only {plural(tally.example_count, 'example')}"
+            self._add(0, Problem("TOO_FEW_EXAMPLES", words))
+        if repeats.count:
+            words = (
+                f"{plural(repeats.count, 'row')} the same as an earlier one, the first of them on"
+                f" line {repeats.first_line:,}"
+            )
+            if repeats.full:
+                words += f" (compared with the first {MAX_REMEMBERED:,} distinct rows)"
+            self._add(0, Problem("DUPLICATE_ROWS", words), count=repeats.count)
+        if 0 < tally.empty_prompts < tally.example_count:
+            words = f"{tally.empty_prompts:,} of {plural(tally.example_count, 'prompt')} are empty"
+            self._add(0, Problem("PROMPT_EMPTY", words), count=tally.empty_prompts)
+
+    def _add_total(self, code: str, total: int) -> None:
+        """Close the findings of a code of which not all are listed."""
+        rule = RULES[code]
+        words = (
+            f"{rule.title}: {plural(total, 'time')} in all,"
+            f" the first {self._findings_per_code:,} are listed"
+        )
+        self._findings.append(
+            Finding(code, rule.severity, 0, "", words, rule.suggestion, total, rule.fixable)
+        )
+
+    def _has_error(self) -> bool:
+        return any(RULES[code].severity is Severity.ERROR for code in self._counts)
+
+    def _write(self) -> Report:
+        tally = self._tally
+        return Report(
+            shape=self._shape,
+            valid=tally.example_count > 0 and not self._has_error(),
+            example_count=tally.example_count,
+            size_bytes=self._size,
+            sha256=self._hash.hexdigest(),
+            findings=tuple(sorted(self._findings, key=lambda f: (f.line, _RANK[f.code]))),
+            counts={code: self._counts[code] for code in RULES if code in self._counts},
+            text_bytes=tally.prompt_bytes + tally.completion_bytes,
+            statistics=tally.statistics(),
+        )
+
+
+def inspect_file(
+    path: str | Path,
+    *,
+    shape: Shape | None = None,
+    max_line_bytes: int = MAX_LINE_BYTES,
+    findings_per_code: int = 100,
+) -> Report:
+    """The report on a file; OSError if it cannot be read."""
+    inspector = Inspector(
+        shape=shape, max_line_bytes=max_line_bytes, findings_per_code=findings_per_code
+    )
+    with Path(path).open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            inspector.feed(chunk)
+    return inspector.finish()

@@ -1,0 +1,72 @@
+"""The shapes of an example, and their typed decoding: the fast way for rows without a fault.
+
+The decoders are strict: what they take is sound JSON of exactly these fields and types. What they
+refuse is not yet wrong; `examine` has the last word.
+"""
+
+from collections.abc import Collection
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+
+class Shape(StrEnum):
+    """What every row of a dataset looks like."""
+
+    PROMPT_COMPLETION = "prompt_completion"
+    CHAT = "chat"
+
+
+class PromptCompletion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A text and how it goes on; the prompt is empty for open-ended generation."""
+
+    prompt: str
+    completion: str
+
+
+Role = Literal["system", "user", "assistant"]
+
+
+class Message(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+    weight: Literal[0, 1] | None = None
+    """0 excludes an assistant message from what is learnt."""
+    name: str | None = None
+    """Who speaks; training does not use it."""
+
+
+class Chat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A conversation."""
+
+    messages: tuple[Message, ...]
+
+
+Example = PromptCompletion | Chat
+
+decode_prompt_completion = msgspec.json.Decoder(PromptCompletion).decode
+decode_chat = msgspec.json.Decoder(Chat).decode
+
+_TELLING_FIELDS: dict[str, Shape] = {
+    "messages": Shape.CHAT,
+    "prompt": Shape.PROMPT_COMPLETION,
+    "completion": Shape.PROMPT_COMPLETION,
+}
+
+
+def shape_of(fields: Collection[str]) -> Shape | None:
+    """The shape that a row with these fields was meant to have, or None if none is telling."""
+    for field, shape in _TELLING_FIELDS.items():
+        if field in fields:
+            return shape
+    return None
+
+
+def utf8_length(text: str) -> int:
+    """How many bytes `text` takes in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
