@@ -18,8 +18,8 @@ from tunesmith_server.adapters.inference.engine import EmbeddedEngine
 from tunesmith_server.adapters.local.artefacts import LocalArtefacts
 from tunesmith_server.adapters.local.backend import LocalBackend
 from tunesmith_server.adapters.local.bases import BaseLibrary
-from tunesmith_server.adapters.sql.engine import libpq_conninfo
-from tunesmith_server.adapters.sql.store import SqlStore
+from tunesmith_server.adapters.relational.engine import libpq_conninfo
+from tunesmith_server.adapters.relational.store import SqlStore
 from tunesmith_server.adapters.training_data import TrainingData
 from tunesmith_server.adapters.wakeups import LocalHints, PostgresHints
 from tunesmith_server.app.admission import Admission
@@ -84,7 +84,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         pager = Pager(sealer)
         limits = settings.default_limits.model_dump()
         admission = Admission({Dimension(name): limit for name, limit in limits.items()})
-        blobs = Blobs(settings.blobs_url or str(data / "blobs"))
+        blobs = Blobs.open(settings.blobs_url or str(data / "blobs"))
         artefacts = LocalArtefacts(data / "models")
         bases = BaseLibrary(folder=settings.bases_dir or data / "bases")
 
@@ -113,6 +113,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             bases=bases,
             datasets=TrainingData(blobs, data / "training-data").file,
             parent_adapter=parent_adapter,
+            catalogue=catalogue.get,
             threads=settings.local.threads,
         )
         watches = Watches(

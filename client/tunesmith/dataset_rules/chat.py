@@ -1,7 +1,7 @@
 """The rules of chat rows. Of several problems of one kind in a row, the first is told."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from tunesmith.dataset_rules.catalogue import RULES
 from tunesmith.dataset_rules.excerpts import excerpt
@@ -20,25 +20,44 @@ _GIVEN_UP_AFTER = 1000
 """After so many messages, a conversation with an error is not searched for more of them."""
 
 
-def is_regular(messages: Sequence[Message]) -> bool:
-    """Whether a decoded conversation breaks no rule of this module, so that `check` finds nothing.
+class Measures(NamedTuple):
+    """What a conversation without a fault amounts to."""
 
-    May be False for a sound one; `check` decides then.
+    prompt_bytes: int
+    completion_bytes: int
+    strings: int
+    """How many strings its JSON has, keys included, if no key stands twice in an object."""
+
+
+def measure(messages: Sequence[Message]) -> Measures | None:
+    """The measures of a decoded conversation that breaks no rule of this module.
+
+    None where that is not plain to see; `check` decides then. One look at every message.
     """
     previous = ""
-    learnt = False
+    prompt_bytes = completion_bytes = 0
+    strings = 1
     for message in messages:
-        role = message.role
-        if not message.content or "\0" in message.content or message.name is not None:
-            return False
+        role, content, weight = message.role, message.content, message.weight
+        size = len(content) if content.isascii() else len(content.encode())
+        if not size or "\0" in content or message.name is not None:
+            return None
+        strings += 4 if weight is None else 5
         if role == "assistant":
             if previous != "user":
-                return False
-            learnt = learnt or message.weight != 0
+                return None
+            if weight == 0:
+                prompt_bytes += size
+            else:
+                completion_bytes += size
         elif role == previous or (role == "system" and previous):
-            return False
+            return None
+        else:
+            prompt_bytes += size
         previous = role
-    return learnt and previous == "assistant"
+    if not completion_bytes or previous != "assistant":
+        return None
+    return Measures(prompt_bytes, completion_bytes, strings)
 
 
 def check(value: dict[str, Any]) -> tuple[Chat, list[Problem]]:

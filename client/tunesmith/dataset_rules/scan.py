@@ -6,9 +6,8 @@ Whatever is not plainly sound goes to `odd`, which has the last word (see `exami
 
 from collections.abc import Callable, Sequence
 
-from tunesmith.dataset_rules.chat import is_regular
+from tunesmith.dataset_rules.chat import measure
 from tunesmith.dataset_rules.shapes import (
-    Chat,
     Example,
     Shape,
     decode_chat,
@@ -92,16 +91,17 @@ def _scan_chat(
     examples: list[Example] = []
     without: list[int] = []
     for number, line in enumerate(lines, first_line):
-        example: Example | None = None
         try:
             row = decode_chat(line)
         except ValueError:
             pass
         else:
-            if is_regular(row.messages) and _has_single_keys(row, line):
-                example = row
-        if example is None:
-            example = odd(number, line)
+            measures = measure(row.messages)
+            if measures is not None and _quotes(line, 2 * measures.strings):
+                tally.add_chat(row, measures.prompt_bytes, measures.completion_bytes)
+                examples.append(row)
+                continue
+        example = odd(number, line)
         if example is None:
             without.append(number)
         else:
@@ -110,13 +110,6 @@ def _scan_chat(
     return examples, without
 
 
-def _has_single_keys(row: Chat, line: bytes) -> bool:
-    """Whether no key stands twice in an object: then there are as many strings as fields."""
-    expected = 2
-    for message in row.messages:
-        expected += 8
-        if message.weight is not None:
-            expected += 2
-        if message.name is not None:
-            expected += 4
+def _quotes(line: bytes, expected: int) -> bool:
+    """Whether as many quotes as `expected` open and close strings: there are never fewer."""
     return line.count(b'"') == expected or structural_quotes(line) == expected

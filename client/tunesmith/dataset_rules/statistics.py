@@ -77,10 +77,15 @@ class Tally:
                 completion += utf8_length(message.content)
             else:
                 prompt += utf8_length(message.content)
+        self.add_chat(row, prompt, completion)
+
+    def add_chat(self, row: Chat, prompt_bytes: int, completion_bytes: int) -> None:
+        """Count a conversation that is measured already."""
         self.example_count += 1
-        self.prompt_bytes += prompt
-        self.completion_bytes += completion
-        self.longest = max(self.longest, prompt + completion)
+        self.prompt_bytes += prompt_bytes
+        self.completion_bytes += completion_bytes
+        if prompt_bytes + completion_bytes > self.longest:
+            self.longest = prompt_bytes + completion_bytes
         self.message_count += len(row.messages)
         self.classes = None
 

@@ -23,7 +23,7 @@ from tunesmith_server.domain import decide as then
 from tunesmith_server.domain.errors import DomainError, StorageFull, Unavailable
 from tunesmith_server.domain.events import Event, Kind, Level
 from tunesmith_server.domain.fine_tune import Failure, FineTune
-from tunesmith_server.domain.observation import Observation, Phase
+from tunesmith_server.domain.observation import Observation, Phase, Report
 from tunesmith_server.domain.quota import Dimension
 from tunesmith_server.domain.states import State, WaitReason
 from tunesmith_server.ports import Backend, Claim, Clock, Hints, Store, TenantScope, Transaction
@@ -34,6 +34,7 @@ WAITING_FOR_CAPACITY = WaitReason.WAITING_FOR_CAPACITY
 WAITING_FOR_QUOTA = WaitReason.WAITING_FOR_QUOTA
 
 _REPORTS = 500
+_STARTED = "Fine-tune started"
 Change = Callable[[TenantScope, FineTune], tuple[FineTune, list[Event]]]
 
 
@@ -164,7 +165,7 @@ class Dispatcher:
                 await self._backend.stop(run)
                 return run
             case then.Begin():
-                return await self._move(claim, State.RUNNING, "Fine-tune started")
+                return await self._move(claim, State.RUNNING, _STARTED)
             case then.Finalize():
                 return await self._finalize(claim, seen)
             case then.Publish():
@@ -201,16 +202,22 @@ class Dispatcher:
             reports = await self._backend.reports(run, run.reports_read, _REPORTS)
             if not reports:
                 return run
-            # bound as a default: the loop must not rebind what a retried transaction reads
-            applied = await self._apply(
-                claim,
-                lambda _, current, reports=reports: ingested(current, reports),  # type: ignore[misc]
-            )
+            applied = await self._apply(claim, partial(self._ingest, reports))
             if applied is None:
                 return None
             run = applied
             if len(reports) < _REPORTS:
                 return run
+
+    def _ingest(
+        self, reports: Sequence[Report], _: TenantScope, run: FineTune
+    ) -> tuple[FineTune, list[Event]]:
+        began: list[Event] = []
+        if run.state is State.PREPARING:  # a trainer that reports is one that runs
+            run, event = run.told(State.RUNNING, now=self._clock.now(), message=_STARTED)
+            began = [event]
+        run, events = ingested(run, reports)
+        return run, [*began, *events]
 
     async def _admit(self, claim: Claim) -> FineTune | None:
         now, node = self._clock.now(), self._backend.node
@@ -258,7 +265,7 @@ class Dispatcher:
                 return run, []
             events = []
             if run.state is State.PREPARING:  # it ended before anybody saw it run
-                run, event = run.told(State.RUNNING, now=now, message="Fine-tune started")
+                run, event = run.told(State.RUNNING, now=now, message=_STARTED)
                 events.append(event)
             tokens = seen.trained_tokens or run.progress.trained_tokens
             run = replace(

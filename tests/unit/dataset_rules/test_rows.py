@@ -1,6 +1,7 @@
 """One row, one verdict: precise, bounded, and the same from every way through the code."""
 
 import json
+from typing import Any
 
 import pytest
 from tunesmith.dataset_rules import RULES, Finding, Inspector, Report, Severity, Shape
@@ -59,7 +60,7 @@ def test_what_is_said_is_short_printable_and_helpful(shape: Shape, case: Case) -
 @pytest.mark.parametrize(("shape", "case"), CASES)
 def test_a_pointer_leads_to_a_value_of_the_row(shape: Shape, case: Case) -> None:
     for finding in row_findings(report_on(case.line, shape)):
-        value = json.loads(case.line) if finding.pointer else None
+        value: Any = json.loads(case.line) if finding.pointer else None
         for step in finding.pointer.split("/")[1:]:
             value = value[int(step)] if isinstance(value, list) else value[step]
 

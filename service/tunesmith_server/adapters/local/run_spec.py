@@ -1,0 +1,62 @@
+"""`run.json`: the run as the trainer reads it."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tunesmith_server.domain.fine_tune import FineTune
+
+
+def run_spec(
+    run: FineTune,
+    *,
+    base: Path,
+    training: Path,
+    validation: Path | None,
+    parent_adapter: Path | None,
+    resume_from: Path | None,
+    threads: int,
+) -> dict[str, Any]:
+    """The content of `run.json` for the run's current attempt."""
+    resolved = run.resolved
+    values = resolved.hyperparameters
+    classification = run.spec.classification
+    return {
+        "format": "tunesmith.run/1",
+        "run": run.uid,
+        "attempt": run.attempt,
+        "base": {"path": str(base), "name": resolved.base_model, "digest": None},
+        "parent_adapter": _text(parent_adapter),
+        "data": {
+            "training": str(training),
+            "validation": _text(validation),
+            "shape": resolved.training.shape,
+        },
+        "hyperparameters": {
+            "n_epochs": values.n_epochs,
+            "batch_size": values.batch_size,
+            "learning_rate": values.learning_rate,
+            "prompt_loss_weight": values.prompt_loss_weight,
+            "warmup_ratio": values.warmup_ratio,
+            "weight_decay": values.weight_decay,
+            "max_sequence_length": values.max_sequence_length,
+            "max_grad_norm": 1.0,
+            "lora": {
+                "rank": values.lora_rank,
+                "alpha": values.lora_alpha,
+                "dropout": values.lora_dropout,
+                "layers": values.lora_layers,
+                "targets": list(values.lora_targets) if values.lora_targets else None,
+            },
+        },
+        "classification": asdict(classification) if classification else None,
+        "seed": resolved.seed,
+        "threads": threads,
+        "device": "auto",
+        "checkpoints": {"every_steps": None, "keep": 2},
+        "resume_from": _text(resume_from),
+    }
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

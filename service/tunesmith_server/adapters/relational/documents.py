@@ -1,0 +1,42 @@
+"""Values as JSON documents, and keys of pages."""
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Select, tuple_
+
+from tunesmith_server.domain.errors import FieldViolation, PageTokenInvalid
+from tunesmith_server.ports import PageOf
+
+T = TypeVar("T")
+
+
+def encoded(value: object) -> str:
+    """A domain value as JSON text."""
+    return msgspec.json.encode(value).decode()
+
+
+def decoded(text: str, kind: type[T]) -> T:
+    """A domain value from JSON text."""
+    return msgspec.json.decode(text, type=kind)
+
+
+def page_key(create_time: datetime, id: str) -> str:
+    """The key of a row of a list, for `PageOf.after`."""
+    return base64.urlsafe_b64encode(f"{create_time.isoformat()} {id}".encode()).decode()
+
+
+def paged(statement: Select[Any], table: Any, page: PageOf) -> Select[Any]:
+    """`statement` for one page, newest first: by key, never by offset."""
+    order = (table.c.create_time, table.c.id)
+    if page.after:
+        try:
+            moment, _, id = base64.urlsafe_b64decode(page.after).decode().partition(" ")
+            after = (datetime.fromisoformat(moment), id)
+        except (ValueError, binascii.Error):
+            raise PageTokenInvalid([FieldViolation("page_token", "is malformed")]) from None
+        statement = statement.where(tuple_(*order) < tuple_(*after))
+    return statement.order_by(*(column.desc() for column in order)).limit(page.limit)

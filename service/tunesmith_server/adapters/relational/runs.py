@@ -1,0 +1,175 @@
+"""Statements about runs and their events, with the tenant in every one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from tunesmith_server.adapters.relational.documents import decoded, encoded, page_key, paged
+from tunesmith_server.adapters.relational.tables import EventRow, FineTuneRow
+from tunesmith_server.domain.errors import AlreadyExists, NotFound
+from tunesmith_server.domain.events import Event, Kind
+from tunesmith_server.domain.fine_tune import FineTune
+from tunesmith_server.domain.names import FineTuneName
+from tunesmith_server.domain.states import State
+from tunesmith_server.ports import PageOf
+
+RUNS: Any = FineTuneRow.__table__  # type: ignore[attr-defined]
+EVENTS: Any = EventRow.__table__  # type: ignore[attr-defined]
+_READ = (RUNS.c.document, RUNS.c.version, RUNS.c.last_event)
+
+
+def run_of(row: Row[Any]) -> FineTune:
+    """The run of a row that has document, version and last_event."""
+    run = decoded(row.document, FineTune)
+    return replace(run, version=row.version, last_event=row.last_event)
+
+
+class RunStatements:
+    """One tenant's runs."""
+
+    def __init__(self, connection: Connection, tenant: str, locks: bool) -> None:
+        self._connection = connection
+        self._tenant = tenant
+        self._locks = locks
+
+    def get(self, id: str) -> FineTune:
+        """The run, locked where the transaction writes, or NotFound."""
+        statement = select(*_READ).where(RUNS.c.tenant == self._tenant, RUNS.c.id == id)
+        if self._locks:
+            statement = statement.with_for_update()
+        if row := self._connection.execute(statement).one_or_none():
+            return run_of(row)
+        raise NotFound(str(FineTuneName(self._tenant, id)))
+
+    def page(
+        self, page: PageOf, states: Sequence[State], labels: Mapping[str, str] | None
+    ) -> Sequence[tuple[str, FineTune]]:
+        """Runs, newest first, each with its key."""
+        statement = select(*_READ, RUNS.c.create_time, RUNS.c.id).where(
+            RUNS.c.tenant == self._tenant
+        )
+        if states:
+            statement = statement.where(RUNS.c.state.in_([state.value for state in states]))
+        rows = self._connection.execute(paged(statement, RUNS, page))
+        found = [(page_key(row.create_time, row.id), run_of(row)) for row in rows]
+        wanted = (labels or {}).items()
+        return [(key, run) for key, run in found if wanted <= run.labels.items()]
+
+    def add(self, run: FineTune, events: Sequence[Event]) -> FineTune:
+        """Record a new run with its first events, or AlreadyExists."""
+        run = replace(run, version=1, last_event=len(events))
+        try:
+            # in a savepoint: PostgreSQL gives a transaction up at its first error
+            with self._connection.begin_nested():
+                self._connection.execute(
+                    insert(RUNS).values(**_columns(run), uid=run.uid, oldest_event=1, fence=0)
+                )
+        except IntegrityError as error:
+            raise AlreadyExists(str(run.name)) from error
+        self._append(run.uid, 0, events)
+        return run
+
+    def put(self, run: FineTune, events: Sequence[Event]) -> FineTune:
+        """Record a changed run, and its events numbered on from the last."""
+        statement = (
+            update(RUNS)
+            .where(RUNS.c.uid == run.uid, RUNS.c.tenant == self._tenant)
+            .values(
+                **_columns(run)
+                | {
+                    "version": RUNS.c.version + 1,
+                    "last_event": RUNS.c.last_event + len(events),
+                }
+            )
+            .returning(RUNS.c.version, RUNS.c.last_event)
+        )
+        row = self._connection.execute(statement).one()
+        self._append(run.uid, row.last_event - len(events), events)
+        return replace(run, version=row.version, last_event=row.last_event)
+
+    def delete(self, run: FineTune) -> None:
+        """Forget a run and its events."""
+        self._connection.execute(delete(EVENTS).where(EVENTS.c.run_uid == run.uid))
+        self._connection.execute(
+            delete(RUNS).where(RUNS.c.uid == run.uid, RUNS.c.tenant == self._tenant)
+        )
+
+    def events(self, uid: str, after: int, limit: int, kinds: Sequence[Kind]) -> Sequence[Event]:
+        """Events of a run after a sequence, in order."""
+        statement = (
+            select(EVENTS.c.document, EVENTS.c.sequence)
+            .join(RUNS, RUNS.c.uid == EVENTS.c.run_uid)
+            .where(
+                RUNS.c.tenant == self._tenant,
+                EVENTS.c.run_uid == uid,
+                EVENTS.c.sequence > after,
+            )
+            .order_by(EVENTS.c.sequence)
+            .limit(limit)
+        )
+        if kinds:
+            statement = statement.where(EVENTS.c.kind.in_([kind.value for kind in kinds]))
+        return [event_of(row) for row in self._connection.execute(statement)]
+
+    def oldest_event(self, uid: str) -> int:
+        """Sequence of the oldest event kept."""
+        statement = select(RUNS.c.oldest_event).where(
+            RUNS.c.uid == uid, RUNS.c.tenant == self._tenant
+        )
+        return int(self._connection.execute(statement).scalar_one_or_none() or 1)
+
+    def using_dataset(self, id: str) -> Sequence[str]:
+        """Ids of runs not yet ended that use a dataset."""
+        ended = [state.value for state in State if state.is_terminal]
+        statement = select(RUNS.c.id).where(
+            RUNS.c.tenant == self._tenant,
+            (RUNS.c.training_dataset == id) | (RUNS.c.validation_dataset == id),
+            RUNS.c.state.not_in(ended),
+        )
+        return list(self._connection.execute(statement).scalars())
+
+    def _append(self, uid: str, last: int, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        rows = [
+            {
+                "run_uid": uid,
+                "sequence": last + place,
+                "kind": event.kind.value,
+                "document": encoded(replace(event, sequence=last + place)),
+            }
+            for place, event in enumerate(events, 1)
+        ]
+        self._connection.execute(insert(EVENTS), rows)
+
+
+def event_of(row: Row[Any]) -> Event:
+    """The event of a row that has a document."""
+    return decoded(row.document, Event)
+
+
+def _columns(run: FineTune) -> dict[str, Any]:
+    return {
+        "tenant": run.name.tenant,
+        "id": run.name.id,
+        "state": run.state.value,
+        "node": run.node,
+        "priority": run.spec.priority,
+        "create_time": run.create_time,
+        "training_dataset": run.resolved.training.dataset,
+        "validation_dataset": run.resolved.validation.dataset if run.resolved.validation else None,
+        "version": run.version,
+        "last_event": run.last_event,
+        "due": _due(run),
+        "document": encoded(run),
+    }
+
+
+def _due(run: FineTune) -> datetime | None:
+    """When the dispatcher is to look: at once after a change, never at what needs nothing."""
+    idle = run.state.is_terminal or run.state is State.PAUSED
+    return None if idle else run.update_time

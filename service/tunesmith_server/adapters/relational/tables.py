@@ -1,0 +1,239 @@
+"""The tables: SQLModel classes are the schema. Rows stay in this package.
+
+What queries look for has a column; the rest of a value is one JSON document beside it.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import DateTime, TypeDecorator
+from sqlmodel import Field, SQLModel
+
+# names for every constraint, so that SQLite's batch migrations can say which they mean
+SQLModel.metadata.naming_convention = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+).naming_convention
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment. SQLite forgets time zones, so everything is stored, and comes back, as UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a moment that does not say where it is."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a datetime without a time zone")
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Say that it is UTC."""
+        moment: datetime | None = value
+        if moment is None:
+            return None
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _moment(*, nullable: bool = False) -> Any:
+    return Field(sa_column=Column(UtcDateTime(), nullable=nullable))
+
+
+def _document() -> Any:
+    return Field(sa_column=Column(Text(), nullable=False))
+
+
+def _amount() -> Any:
+    return Field(sa_column=Column(BigInteger(), nullable=False))
+
+
+class SecretRow(SQLModel, table=True):
+    """The installation's secret: one row."""
+
+    __tablename__ = "secrets"
+    name: str = Field(primary_key=True)
+    value: bytes = Field(sa_column=Column(LargeBinary(), nullable=False))
+
+
+class TenantRow(SQLModel, table=True):
+    """One tenant."""
+
+    __tablename__ = "tenants"
+    id: str = Field(primary_key=True)
+    create_time: datetime = _moment()
+    document: str = _document()
+
+
+class ApiKeyRow(SQLModel, table=True):
+    """One key; `tenant` is null for a platform administrator's."""
+
+    __tablename__ = "api_keys"
+    id: str = Field(primary_key=True)
+    tenant: str | None = Field(index=True, foreign_key="tenants.id")
+    hash: str = Field(unique=True)
+    create_time: datetime = _moment()
+    document: str = _document()
+
+
+class BaseModelRow(SQLModel, table=True):
+    """One entry of the catalogue."""
+
+    __tablename__ = "base_models"
+    id: str = Field(primary_key=True)
+    document: str = _document()
+
+
+class DatasetRow(SQLModel, table=True):
+    """The current version of a dataset."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (Index("ix_datasets_page", "tenant", "create_time", "id"),)
+    tenant: str = Field(primary_key=True, foreign_key="tenants.id")
+    id: str = Field(primary_key=True)
+    create_time: datetime = _moment()
+    document: str = _document()
+
+
+class DatasetVersionRow(SQLModel, table=True):
+    """Every version a dataset has had."""
+
+    __tablename__ = "dataset_versions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant", "id"], ["datasets.tenant", "datasets.id"], ondelete="CASCADE"
+        ),
+    )
+    tenant: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+    document: str = _document()
+
+
+class FineTuneRow(SQLModel, table=True):
+    """One run. Lease, fence and due are the dispatcher's; `due` is null when nothing is to do."""
+
+    __tablename__ = "fine_tunes"
+    __table_args__ = (
+        UniqueConstraint("tenant", "id"),
+        Index("ix_fine_tunes_page", "tenant", "create_time", "id"),
+        Index(
+            "ix_fine_tunes_due",
+            "due",
+            sqlite_where=text("due IS NOT NULL"),
+            postgresql_where=text("due IS NOT NULL"),
+        ),
+    )
+    uid: str = Field(primary_key=True)
+    tenant: str = Field(foreign_key="tenants.id")
+    id: str
+    state: str
+    node: str | None
+    priority: int
+    create_time: datetime = _moment()
+    training_dataset: str
+    validation_dataset: str | None
+    version: int = _amount()
+    last_event: int = _amount()
+    oldest_event: int = _amount()
+    due: datetime | None = _moment(nullable=True)
+    lease_owner: str | None
+    lease_until: datetime | None = _moment(nullable=True)
+    fence: int = _amount()
+    document: str = _document()
+
+
+class EventRow(SQLModel, table=True):
+    """One event of one run, written in the transaction of the change it tells of."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        Index("ix_events_kind", "run_uid", "kind", "sequence"),
+        {"sqlite_with_rowid": False},
+    )
+    run_uid: str = Field(primary_key=True, foreign_key="fine_tunes.uid", ondelete="CASCADE")
+    sequence: int = Field(sa_column=Column(BigInteger(), primary_key=True, autoincrement=False))
+    kind: str
+    document: str = _document()
+
+
+class ModelRow(SQLModel, table=True):
+    """One tuned model."""
+
+    __tablename__ = "models"
+    __table_args__ = (
+        Index("ix_models_page", "tenant", "create_time", "id"),
+        Index("ix_models_public", "tenant", "public_name", unique=True),
+        Index("ix_models_legacy", "tenant", "legacy_name"),
+    )
+    tenant: str = Field(primary_key=True, foreign_key="tenants.id")
+    id: str = Field(primary_key=True)
+    public_name: str
+    legacy_name: str
+    create_time: datetime = _moment()
+    document: str = _document()
+
+
+class CounterRow(SQLModel, table=True):
+    """How much of a dimension is taken in a scope and period. Limits are the callers' business."""
+
+    __tablename__ = "counters"
+    scope: str = Field(primary_key=True)
+    dimension: str = Field(primary_key=True)
+    period: str = Field(primary_key=True)
+    used: int = _amount()
+    reserved: int = _amount()
+
+
+class HoldRow(SQLModel, table=True):
+    """What a run holds of a counter."""
+
+    __tablename__ = "holds"
+    subject: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True)
+    dimension: str = Field(primary_key=True)
+    period: str
+    amount: int = _amount()
+
+
+class LedgerRow(SQLModel, table=True):
+    """What was reserved, settled and released; rows are only ever added."""
+
+    __tablename__ = "ledger"
+    __table_args__ = (Index("ix_ledger_scope", "scope", "place"),)
+    place: int | None = Field(default=None, primary_key=True)
+    time: datetime = _moment()
+    scope: str
+    subject: str
+    dimension: str
+    period: str
+    kind: str
+    amount: int = _amount()
+
+
+class RequestRow(SQLModel, table=True):
+    """The first answer to a request_id."""
+
+    __tablename__ = "requests"
+    tenant: str = Field(primary_key=True, foreign_key="tenants.id")
+    request_id: str = Field(primary_key=True)
+    method: str
+    body_hash: str
+    answer: bytes = Field(sa_column=Column(LargeBinary(), nullable=False))
+    create_time: datetime = _moment()
