@@ -65,6 +65,6 @@ def subclasses(kind: type) -> set[type]:
 def test_every_domain_error_has_a_code_and_a_reason_that_the_contract_documents():
     kinds = subclasses(errors.DomainError) - {errors.DomainError}
     assert kinds == CODES.keys()
-    documented = {name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.keys()}
+    documented = {name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.keys()}  # noqa: SIM118
     assert {kind.reason for kind in kinds} <= documented
     assert len({kind.reason for kind in kinds}) == len(kinds)

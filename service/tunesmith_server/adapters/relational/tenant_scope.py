@@ -237,8 +237,9 @@ class SqlTenantScope:
                 create_time=at,
             )
             .on_conflict_do_nothing()
+            .returning(REQUESTS.c.request_id)
         )
-        if claimed.rowcount:
+        if claimed.first():
             return None
         row = self._connection.execute(select(REQUESTS).where(*self._request(request_id))).one()
         return Remembered(row.method, row.body_hash, bytes(row.answer))

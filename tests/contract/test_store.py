@@ -1,0 +1,275 @@
+"""What every store must do, on SQLite and on a real PostgreSQL."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlmodel import SQLModel
+from tunesmith_server.adapters.relational import quota
+from tunesmith_server.adapters.relational.engine import make_engine
+from tunesmith_server.adapters.relational.migrations import is_current, migrate
+from tunesmith_server.adapters.relational.store import SqlStore
+from tunesmith_server.domain.errors import AlreadyExists, NotFound, PageTokenInvalid
+from tunesmith_server.domain.events import Event, Kind
+from tunesmith_server.domain.fine_tune import FineTune
+from tunesmith_server.domain.names import FineTuneName
+from tunesmith_server.domain.quota import Dimension, Hold, tenant_scope
+from tunesmith_server.domain.states import State
+from tunesmith_server.domain.tenant import Tenant
+from tunesmith_server.ports import Claim, PageOf, Remembered, Transaction
+
+from tests.unit.domain.builders import NOW, a_run
+
+LEASE = timedelta(seconds=10)
+QUEUED = Dimension.FINE_TUNES_QUEUED
+HOLD = Hold(tenant_scope("acme"), QUEUED, "", 1)
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[SqlStore]:
+    """A store that knows the tenants acme and other."""
+    store = SqlStore(database_url)
+    for tenant in ("acme", "other"):
+        await store.write(lambda tx, t=tenant: tx.system.add_tenant(Tenant(t, NOW)))  # type: ignore[misc]
+    yield store
+    await store.close()
+
+
+def numbered(number: int, **changes: Any) -> FineTune:
+    return a_run(
+        name=FineTuneName("acme", f"bot-{number}"),
+        uid=f"uid-{number}",
+        create_time=NOW + timedelta(seconds=number),
+        **changes,
+    )
+
+
+def message(text: str) -> Event:
+    return Event(Kind.MESSAGE, NOW, text)
+
+
+async def add(store: SqlStore, run: FineTune, *texts: str) -> FineTune:
+    return await store.write(
+        lambda tx: tx.of(run.name.tenant).add_fine_tune(run, [message(text) for text in texts])
+    )
+
+
+async def claim(store: SqlStore, owner: str = "me", **changes: Any) -> list[Claim]:
+    options: dict[str, Any] = {"now": NOW, "lease": LEASE, "limit": 10} | changes
+    return list(await store.write(lambda tx: tx.system.claim(owner, "node", **options)))
+
+
+async def test_a_run_reads_back_as_it_was_written_with_its_events_numbered(store: SqlStore):
+    run = await add(store, a_run(labels={"team": "x"}), "one", "two")
+    assert await store.read(lambda tx: tx.of("acme").fine_tune("bot")) == run
+    assert (run.version, run.last_event) == (1, 2)
+    found = await store.read(lambda tx: tx.of("acme").events(run.uid, after=0, limit=9))
+    assert [(event.sequence, event.message) for event in found] == [(1, "one"), (2, "two")]
+
+
+async def test_a_name_is_taken_once_and_the_transaction_goes_on(store: SqlStore):
+    await add(store, a_run())
+
+    def again(tx: Transaction) -> str:
+        with pytest.raises(AlreadyExists):
+            tx.of("acme").add_fine_tune(a_run(uid="another"), [])
+        return tx.of("acme").fine_tune("bot").uid
+
+    assert await store.write(again) == a_run().uid
+
+
+async def test_another_tenants_rows_are_not_there(store: SqlStore):
+    run = await add(store, a_run(), "one")
+    for work in (
+        lambda tx: tx.of("other").fine_tune("bot"),
+        lambda tx: tx.of("nobody").tenant(),
+    ):
+        with pytest.raises(NotFound):
+            await store.read(work)
+    assert not await store.read(lambda tx: tx.of("other").events(run.uid, after=0, limit=9))
+    assert not await store.read(lambda tx: tx.of("other").fine_tunes(PageOf(10)))
+
+
+async def test_events_are_dense_and_in_order_however_many_write_at_once(store: SqlStore):
+    run = await add(store, a_run())
+
+    def append(tx: Transaction) -> FineTune:
+        scope = tx.of("acme")
+        return scope.put_fine_tune(scope.fine_tune("bot"), [message("a"), message("b")])
+
+    await asyncio.gather(*(store.write(append) for _ in range(40)))
+    found = await store.read(lambda tx: tx.system.events_of({run.uid: 0}, 1000))
+    assert [event.sequence for event in found[run.uid]] == list(range(1, 81))
+    assert (await store.read(lambda tx: tx.of("acme").fine_tune("bot"))).version == 41
+
+
+async def test_one_work_that_fails_leaves_its_neighbours_alone(store: SqlStore):
+    async def work(number: int) -> str:
+        def change(tx: Transaction) -> None:
+            tx.of("acme").add_fine_tune(numbered(number), [])
+            if number % 2:
+                raise ValueError(number)
+
+        try:
+            await store.write(change)
+        except ValueError:
+            return "failed"
+        return "done"
+
+    outcomes = Counter(await asyncio.gather(*map(work, range(20))))
+    assert outcomes == {"failed": 10, "done": 10}
+    kept = await store.read(lambda tx: tx.of("acme").fine_tunes(PageOf(100)))
+    assert {run.name.id for _, run in kept} == {f"bot-{n}" for n in range(0, 20, 2)}
+
+
+async def test_pages_join_up_newest_first_while_rows_are_added(store: SqlStore):
+    for number in range(5):
+        await add(store, numbered(number))
+    seen, after = [], ""
+    while found := await store.read(
+        lambda tx, after=after: tx.of("acme").fine_tunes(PageOf(2, after))  # type: ignore[misc]
+    ):
+        seen += [run.name.id for _, run in found]
+        after = found[-1][0]
+        await add(store, numbered(100 + len(seen)))
+    assert seen == ["bot-4", "bot-3", "bot-2", "bot-1", "bot-0"]
+    with pytest.raises(PageTokenInvalid):
+        await store.read(lambda tx: tx.of("acme").fine_tunes(PageOf(2, "nonsense")))
+
+
+async def test_exactly_as_many_holds_are_taken_as_the_limit_allows_from_two_stores(
+    store: SqlStore, database_url: str
+):
+    second = SqlStore(database_url)
+
+    async def take(number: int) -> bool:
+        one = (store, second)[number % 2]
+        found = await one.write(
+            lambda tx: tx.of("acme").reserve(f"run-{number}", [HOLD], {QUEUED: 10}, NOW)
+        )
+        return not found
+
+    assert sum(await asyncio.gather(*map(take, range(64)))) == 10
+    usage = await store.read(lambda tx: tx.of("acme").usage(lambda _: ""))
+    assert (usage[QUEUED].used, usage[QUEUED].reserved) == (0, 10)
+    await second.close()
+
+
+async def test_all_holds_are_taken_or_none_and_every_violation_is_told(store: SqlStore):
+    tokens = Hold(tenant_scope("acme"), Dimension.TRAINED_TOKENS_PER_MONTH, "2026-11", 500)
+    limits = {QUEUED: 1, tokens.dimension: 400}
+    found = await store.write(lambda tx: tx.of("acme").reserve("run", [HOLD, tokens], limits, NOW))
+    assert [(v.dimension, v.asked, v.limit) for v in found] == [(tokens.dimension, 500, 400)]
+    usage = await store.read(lambda tx: tx.of("acme").usage(lambda d: ""))
+    assert QUEUED not in usage or usage[QUEUED].reserved == 0
+
+
+async def test_what_is_released_or_settled_twice_counts_once(store: SqlStore):
+    def work(tx: Transaction) -> None:
+        scope = tx.of("acme")
+        scope.reserve("run", [replace(HOLD, amount=5)], {}, NOW)
+        scope.settle("run", QUEUED, 3, NOW)
+        scope.settle("run", QUEUED, 3, NOW)
+        scope.release("run", [QUEUED], NOW)
+
+    await store.write(work)
+    usage = await store.read(lambda tx: tx.of("acme").usage(lambda _: ""))
+    assert (usage[QUEUED].used, usage[QUEUED].reserved) == (3, 0)
+
+
+async def test_a_due_run_is_leased_to_one_and_its_old_fence_changes_nothing(store: SqlStore):
+    for number in range(6):
+        await add(store, numbered(number, update_time=NOW))
+    claims = await asyncio.gather(*(claim(store, f"owner-{n}", limit=4) for n in range(3)))
+    taken = [one.run.uid for some in claims for one in some]
+    assert sorted(taken) == sorted(set(taken)) == [f"uid-{n}" for n in range(6)]
+    later = NOW + LEASE + timedelta(seconds=1)
+    again = await claim(store, "another", now=later)
+    assert len(again) == 6
+    old = next(one for some in claims for one in some)
+    assert await store.write(lambda tx: tx.system.fenced(old)) is None
+    assert await store.write(lambda tx: tx.system.fenced(again[0])) == again[0].run
+
+
+async def test_a_run_that_has_ended_is_never_due_again(store: SqlStore):
+    await add(store, a_run())
+    (one,) = await claim(store)
+    ended = replace(a_run(), state=State.CANCELLED)
+    await store.write(lambda tx: tx.of("acme").put_fine_tune(ended))
+    await store.write(lambda tx: tx.system.unclaim(one, due=NOW))
+    assert await claim(store, now=NOW + timedelta(days=1)) == []
+    assert await store.read(lambda tx: tx.system.active_uids()) == []
+
+
+async def test_of_many_who_bring_one_request_id_one_is_first(store: SqlStore):
+    async def ask(number: int) -> Remembered | None:
+        def work(tx: Transaction) -> Remembered | None:
+            scope = tx.of("acme")
+            first = scope.remember("id", Remembered("m", "h", b""), NOW)
+            if first is None:
+                scope.set_answer("id", str(number).encode())
+            return first
+
+        return await store.write(work)
+
+    answers = await asyncio.gather(*map(ask, range(16)))
+    assert answers.count(None) == 1
+    assert {a.answer for a in answers if a} == {str(answers.index(None)).encode()}
+    other = lambda tx: tx.of("other").remember("id", Remembered("m", "h", b""), NOW)  # noqa: E731
+    assert await store.write(other) is None
+
+
+async def test_the_first_migration_makes_just_the_tables_of_the_models(database_url: str):
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
+    assert is_current(database_url)
+    migrate(database_url)  # again: nothing to do
+    engine = make_engine(database_url, connections=1)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, SQLModel.metadata) == []
+    engine.dispose()
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["reserve", "settle", "release"]), st.integers(0, 3), st.integers(0, 9)
+    ),
+    max_size=25,
+)
+
+
+@given(STEPS)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_happens_the_counters_equal_a_recount_and_stay_within_the_limit(
+    sqlite_database: str, steps: list[tuple[str, int, int]]
+):
+    engine = make_engine(sqlite_database, connections=1).execution_options(writes=True)
+    with engine.connect() as connection, connection.begin() as transaction:
+        for what, run, amount in steps:
+            subject = f"run-{run}"
+            if what == "reserve":
+                hold = replace(HOLD, amount=amount)
+                quota.reserve(connection, subject, [hold], {QUEUED: 12}, NOW)
+            elif what == "settle":
+                quota.settle(connection, subject, QUEUED, min(amount, 2), NOW)
+            else:
+                quota.release(connection, subject, [QUEUED], NOW)
+            counters = {
+                (row.scope, row.dimension, row.period): (row.used, row.reserved)
+                for row in connection.execute(quota.COUNTERS.select())
+            }
+            recount = quota.recount(connection)
+            assert all(counters[key] == recount.get(key, (0, 0)) for key in counters)
+            assert all(reserved >= 0 for _, reserved in counters.values())
+        transaction.rollback()
+    engine.dispose()

@@ -1,0 +1,132 @@
+"""A caller of a server in tests: the generated stubs, with a key."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from tunesmith.v1 import (
+    catalog_pb2_grpc,
+    dataset_pb2,
+    dataset_pb2_grpc,
+    fine_tune_pb2,
+    fine_tune_pb2_grpc,
+    model_pb2_grpc,
+    tenant_pb2,
+    tenant_pb2_grpc,
+)
+
+ADMIN_KEY = "sk-ts-admin-of-the-tests"
+ROWS = [
+    {"prompt": f"row {number}: is {number} even?\n\n###\n\n", "completion": f" {number % 2 == 0}"}
+    for number in range(20)
+]
+
+
+class Caller:
+    """Every service, called with one key."""
+
+    def __init__(self, address: str, key: str) -> None:
+        self.address = address
+        self.key = key
+        self.channel = grpc.aio.insecure_channel(address)
+        self.metadata = (("authorization", f"Bearer {key}"),)
+        self.fine_tunes = fine_tune_pb2_grpc.FineTuneServiceStub(self.channel)
+        self.datasets = dataset_pb2_grpc.DatasetServiceStub(self.channel)
+        self.models = model_pb2_grpc.ModelServiceStub(self.channel)
+        self.tenants = tenant_pb2_grpc.TenantServiceStub(self.channel)
+        self.catalogue = catalog_pb2_grpc.CatalogServiceStub(self.channel)
+
+    async def upload(self, content: bytes, id: str = "numbers", chunk: int = 1000) -> Any:
+        """A dataset of these bytes."""
+
+        async def parts() -> AsyncIterator[dataset_pb2.UploadDatasetRequest]:
+            header = dataset_pb2.UploadHeader(
+                parent="tenants/-", dataset_id=id, file_name="x.jsonl"
+            )
+            yield dataset_pb2.UploadDatasetRequest(header=header)
+            for offset in range(0, len(content), chunk):
+                yield dataset_pb2.UploadDatasetRequest(
+                    chunk=dataset_pb2.UploadChunk(
+                        offset=offset, data=content[offset : offset + chunk]
+                    )
+                )
+            finish = dataset_pb2.UploadFinish(sha256=hashlib.sha256(content).hexdigest())
+            yield dataset_pb2.UploadDatasetRequest(finish=finish)
+
+        response = await self.datasets.UploadDataset(parts(), metadata=self.metadata)
+        return response.dataset
+
+    async def create(self, **changes: Any) -> fine_tune_pb2.FineTune:
+        """A run on the tiny base."""
+        spec: dict[str, Any] = {"base_model": "tiny-random", "training_dataset": "numbers"}
+        request = {"parent": "tenants/-"} | {
+            k: changes.pop(k)
+            for k in ("fine_tune_id", "request_id", "validate_only")
+            if k in changes
+        }
+        response = await self.fine_tunes.CreateFineTune(
+            fine_tune_pb2.CreateFineTuneRequest(
+                **request,
+                fine_tune=fine_tune_pb2.FineTune(spec=fine_tune_pb2.FineTuneSpec(**spec | changes)),
+            ),
+            metadata=self.metadata,
+        )
+        return response.fine_tune
+
+    async def get(self, name: str) -> fine_tune_pb2.FineTune:
+        """The run of this name."""
+        request = fine_tune_pb2.GetFineTuneRequest(name=name)
+        return (await self.fine_tunes.GetFineTune(request, metadata=self.metadata)).fine_tune
+
+    def watch(self, name: str, cursor: str = "") -> Any:
+        """The call that watches a run."""
+        request = fine_tune_pb2.WatchFineTuneRequest(name=name, cursor=cursor)
+        return self.fine_tunes.WatchFineTune(request, metadata=self.metadata, wait_for_ready=True)
+
+
+async def a_tenant(
+    address: str, id: str, limits: dict[str, int] | None = None, role: int = tenant_pb2.ROLE_EDITOR
+) -> Caller:
+    """A caller with a key of a new tenant."""
+    admin = Caller(address, ADMIN_KEY)
+    tenant = tenant_pb2.Tenant(
+        limits=[
+            tenant_pb2.QuotaLimit(dimension=name, value=value)
+            for name, value in (limits or {}).items()
+        ]
+    )
+    await admin.tenants.CreateTenant(
+        tenant_pb2.CreateTenantRequest(tenant_id=id, tenant=tenant), metadata=admin.metadata
+    )
+    return await another_key(admin, id, role)
+
+
+async def another_key(admin: Caller, tenant: str, role: int) -> Caller:
+    """A caller with another key of a tenant."""
+    made = await admin.tenants.CreateApiKey(
+        tenant_pb2.CreateApiKeyRequest(
+            parent=f"tenants/{tenant}",
+            api_key=tenant_pb2.ApiKey(role=role),  # type: ignore[arg-type, unused-ignore]
+        ),
+        metadata=admin.metadata,
+    )
+    return Caller(admin.address, made.secret)
+
+
+def jsonl(rows: list[dict[str, str]]) -> bytes:
+    """Rows as a file."""
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def reason(error: grpc.aio.AioRpcError) -> str:
+    """The constant that says why a call failed."""
+    info = error_details_pb2.ErrorInfo()
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin" and isinstance(value, bytes):
+            for detail in status_pb2.Status.FromString(value).details:
+                if detail.Unpack(info):
+                    return info.reason
+    return ""

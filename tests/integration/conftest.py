@@ -1,0 +1,40 @@
+"""A server in this process, on each database, that trains nothing."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from tunesmith_server.bootstrap import Running, serve
+from tunesmith_server.settings import Grpc, Local, Settings, Watch
+
+from tests.integration.calls import ADMIN_KEY, ROWS, Caller, a_tenant, jsonl
+
+
+@pytest.fixture
+def server_settings(database_url: str, tmp_path: Path) -> Settings:
+    """No slots, so that a run stays queued; quick bookmarks."""
+    return Settings(
+        data_dir=tmp_path / "data",
+        database_url=database_url,
+        bootstrap_admin_key=SecretStr(ADMIN_KEY),
+        grpc=Grpc(listen="127.0.0.1:0"),
+        local=Local(slots=0),
+        watch=Watch(bookmark_seconds=0.3),
+        drain_seconds=0.5,
+        log_level="error",
+    )
+
+
+@pytest.fixture
+async def server(server_settings: Settings) -> AsyncIterator[Running]:
+    async with serve(server_settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def acme(server: Running) -> Caller:
+    """A caller of tenant acme, which has a good dataset called numbers."""
+    caller = await a_tenant(server.address, "acme")
+    await caller.upload(jsonl(ROWS))
+    return caller

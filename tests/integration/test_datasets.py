@@ -1,0 +1,78 @@
+"""Datasets through the front door: what is good, and what is wrong with what is not."""
+
+import grpc
+import pytest
+from tunesmith.v1 import dataset_pb2
+
+from tests.integration.calls import ROWS, Caller, jsonl, reason
+
+
+async def test_a_good_file_is_ready_and_the_same_bytes_again_change_nothing(acme: Caller):
+    first = await acme.upload(jsonl(ROWS), id="mine")
+    assert first.state == dataset_pb2.DATASET_STATE_READY
+    assert (first.example_count, first.version_number) == (len(ROWS), 1)
+    assert await acme.upload(jsonl(ROWS), id="mine", chunk=7) == first
+    changed = await acme.upload(jsonl(ROWS[:-1]), id="mine")
+    assert (changed.version_number, changed.parent_digest) == (2, first.digest)
+
+
+async def test_a_broken_line_is_named_and_the_dataset_cannot_be_trained_on(acme: Caller):
+    lines = jsonl(ROWS).splitlines(keepends=True)
+    lines[16] = b'{"prompt": "x", "completion": \n'
+    dataset = await acme.upload(b"".join(lines), id="broken")
+    assert dataset.state == dataset_pb2.DATASET_STATE_INVALID
+    finding = next(f for f in dataset.findings if f.line == 17)
+    assert finding.code == "JSON_INVALID"
+    assert finding.suggestion
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await acme.create(training_dataset="broken")
+    assert reason(caught.value) == "DATASET_NOT_READY"
+
+
+async def test_an_empty_file_is_invalid_and_says_so(acme: Caller):
+    dataset = await acme.upload(b"", id="empty")
+    assert dataset.state == dataset_pb2.DATASET_STATE_INVALID
+    assert [finding.code for finding in dataset.findings] == ["FILE_EMPTY"]
+
+
+async def test_an_upload_that_breaks_off_or_has_a_wrong_checksum_leaves_nothing(acme: Caller):
+    header = dataset_pb2.UploadHeader(parent="tenants/-", dataset_id="half")
+    chunk = dataset_pb2.UploadChunk(offset=0, data=b'{"prompt":"a","completion":"b"}\n')
+    finish = dataset_pb2.UploadFinish(sha256="0" * 64)
+    beginning = [
+        dataset_pb2.UploadDatasetRequest(header=header),
+        dataset_pb2.UploadDatasetRequest(chunk=chunk),
+    ]
+    for parts, why in (
+        (beginning, "FIELD_INVALID"),
+        ([*beginning, dataset_pb2.UploadDatasetRequest(finish=finish)], "CHECKSUM_MISMATCH"),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await acme.datasets.UploadDataset(iter(parts), metadata=acme.metadata)
+        assert reason(caught.value) == why
+    with pytest.raises(grpc.aio.AioRpcError, match="does not exist"):
+        await acme.datasets.GetDataset(
+            dataset_pb2.GetDatasetRequest(name="tenants/acme/datasets/half"),
+            metadata=acme.metadata,
+        )
+
+
+async def test_what_was_uploaded_comes_back_byte_for_byte(acme: Caller):
+    call = acme.datasets.DownloadDataset(
+        dataset_pb2.DownloadDatasetRequest(name="tenants/acme/datasets/numbers"),
+        metadata=acme.metadata,
+    )
+    assert b"".join([response.data async for response in call]) == jsonl(ROWS)
+
+
+async def test_a_dataset_in_use_stays_and_an_unused_one_goes(acme: Caller):
+    await acme.upload(jsonl(ROWS), id="spare")
+    await acme.create(training_dataset="numbers")
+    for id, gone in (("numbers", False), ("spare", True)):
+        request = dataset_pb2.DeleteDatasetRequest(name=f"tenants/acme/datasets/{id}")
+        if gone:
+            await acme.datasets.DeleteDataset(request, metadata=acme.metadata)
+        else:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await acme.datasets.DeleteDataset(request, metadata=acme.metadata)
+            assert reason(caught.value) == "STATE_FORBIDS"
