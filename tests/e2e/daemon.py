@@ -1,0 +1,75 @@
+"""`tunesmithd` as a process of its own, for tests that kill it."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+
+from tests.integration.calls import ADMIN_KEY
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Daemon:
+    """One `tunesmithd serve`, on a data directory that outlives it."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.address = settings.pop("address", "") or f"127.0.0.1:{free_port()}"
+        self.log = folder / "tunesmithd.log"
+        self._environment = {
+            **os.environ,
+            "TUNESMITH_DATA_DIR": str(folder / "data"),
+            "TUNESMITH_GRPC__LISTEN": self.address,
+            "TUNESMITH_BOOTSTRAP_ADMIN_KEY": ADMIN_KEY,
+            "TUNESMITH_DRAIN_SECONDS": "1",
+            "PYTHONPATH": f"{ROOT / 'client'}:{ROOT / 'service'}",
+            **settings,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run `tunesmithd` with these arguments to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "tunesmith_server", *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    async def start(self) -> None:
+        """Start it and wait until it takes calls."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: ASYNC220  # returns at once
+                [sys.executable, "-m", "tunesmith_server", "serve"],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+            )
+        async with grpc.aio.insecure_channel(self.address) as channel, asyncio.timeout(30):
+            await channel.channel_ready()
+
+    def kill(self) -> None:
+        """As a power cut would: SIGKILL, no farewell."""
+        assert self._process
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> int:
+        """Ask it to drain and end; its exit code."""
+        if not self._process or self._process.poll() is not None:
+            return self._process.returncode if self._process else 0
+        self._process.terminate()
+        return self._process.wait(timeout=30)
