@@ -1,0 +1,130 @@
+"""Running examples through the network and scoring what it predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tunesmith_trainer.activations import Activations, padded
+from tunesmith_trainer.batches import micro_batches
+from tunesmith_trainer.examples import Example
+from tunesmith_trainer.head import frozen_head_loss
+from tunesmith_trainer.metrics import Score
+from tunesmith_trainer.network import Network
+
+
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """The predictions of one example that count: all lists have one entry per such prediction.
+
+    `positions` are those of the *input* (a token is predicted at the position before it).
+    """
+
+    positions: list[int]
+    tokens: list[int]
+    weights: list[float]
+    learnt: list[bool]
+
+
+class Scorer:
+    """Scores examples by their number, through the cached lower layers where there are such."""
+
+    def __init__(
+        self,
+        network: Network,
+        examples: Sequence[Example],
+        *,
+        prompt_weight: float,
+        activations: Activations | None,
+    ) -> None:
+        self._network = network
+        self._activations = activations
+        self._inputs = [example.tokens[:-1] for example in examples]
+        self._lengths = [len(tokens) for tokens in self._inputs]
+        self._targets = [_targets(example, prompt_weight) for example in examples]
+        # Where the first completion token is predicted.
+        self._first = [example.learnt[0][0] - 1 for example in examples]
+
+    def train(self, numbers: Iterable[int]) -> Score:
+        """Score the batch `numbers` and add the gradient of its loss to the adapter's.
+
+        The loss is sum(w * CE) / sum(w) over the whole batch: the divisor is known before the
+        first micro-batch, so cutting the batch differently gives the same step.
+        """
+        batch = list(numbers)
+        divisor = sum(sum(self._targets[number].weights) for number in batch)
+        total = Score()
+        self._network.train(True)
+        for micro in micro_batches(batch, self._lengths):
+            hidden = self._hidden(micro)
+            loss, score = self._loss(micro, hidden)
+            (loss / divisor).backward()  # type: ignore[no-untyped-call]
+            total.add(score)
+        return total
+
+    @torch.no_grad()
+    def evaluate(
+        self, numbers: Iterable[int], *, classes: Sequence[int] = ()
+    ) -> tuple[Score, dict[int, list[float]]]:
+        """Score `numbers` without training.
+
+        With `classes` (token ids) also, per example, their probabilities as first completion
+        token, by the softmax over the whole vocabulary.
+        """
+        total = Score()
+        probabilities: dict[int, list[float]] = {}
+        self._network.train(False)
+        for micro in micro_batches(numbers, self._lengths):
+            hidden = self._hidden(micro)
+            total.add(self._loss(micro, hidden)[1])
+            if classes:
+                first = torch.tensor([self._first[number] for number in micro])
+                rows = hidden[torch.arange(len(micro)), first]
+                logits = torch.nn.functional.linear(rows, *self._network.head).float()
+                chosen = logits.softmax(dim=-1)[:, list(classes)]
+                probabilities.update(zip(micro, chosen.tolist(), strict=True))
+        return total, probabilities
+
+    def _hidden(self, micro: Sequence[int]) -> Tensor:
+        if self._activations is not None:
+            return self._network.upper(self._activations.batch(micro))
+        tokens = padded([self._inputs[number] for number in micro])
+        return self._network.whole(tokens.to(self._network.device))
+
+    def _loss(self, micro: Sequence[int], hidden: Tensor) -> tuple[Tensor, Score]:
+        """sum(w * CE) of the micro-batch, differentiable, and its score."""
+        targets = [self._targets[number] for number in micro]
+        rows = [row for row, each in enumerate(targets) for _ in each.positions]
+        positions = [position for each in targets for position in each.positions]
+        tokens = [token for each in targets for token in each.tokens]
+        weights = [weight for each in targets for weight in each.weights]
+        device = hidden.device
+        loss, right = frozen_head_loss(
+            hidden[torch.tensor(rows, device=device), torch.tensor(positions, device=device)],
+            *self._network.head,
+            torch.tensor(tokens, device=device),
+            torch.tensor(weights, device=device),
+        )
+        score = Score(loss_sum=loss.item(), weight_sum=sum(weights))
+        flags = iter(right.tolist())
+        for each in targets:
+            marked = [(next(flags), learnt) for learnt in each.learnt]
+            score.count([flag for flag, learnt in marked if learnt])
+        return loss, score
+
+
+def _targets(example: Example, prompt_weight: float) -> _Targets:
+    learnt = [False] * len(example.tokens)
+    for start, end in example.learnt:
+        learnt[start:end] = [True] * (end - start)
+    weights = example.weights(prompt_weight)
+    chosen = [at for at, weight in enumerate(weights) if weight > 0]
+    return _Targets(
+        positions=[at - 1 for at in chosen],
+        tokens=[example.tokens[at] for at in chosen],
+        weights=[weights[at] for at in chosen],
+        learnt=[learnt[at] for at in chosen],
+    )
