@@ -20,12 +20,12 @@ class TrainingData:
     async def file(self, version: DatasetVersion) -> Path:
         """The version as clean JSONL. Kept, since its name is its content."""
         path = self._folder / f"{version.digest}.jsonl"
-        if path.exists():
+        if await asyncio.to_thread(path.exists):
             return path
-        self._folder.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
             raw, clean = Path(scratch, "raw"), Path(scratch, "clean")
             await self._blobs.fetch(version.digest, raw)
             await asyncio.to_thread(normalise, raw, clean, Shape(version.shape))
-            clean.rename(path)
+            await asyncio.to_thread(clean.rename, path)
         return path
