@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy import make_url
-from tunesmith_server.adapters.relational.migrations import migrate
+from tunesmith_server.adapters.sql.migrations import migrate
 
 
 @pytest.fixture(autouse=True)

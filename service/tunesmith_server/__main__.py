@@ -52,7 +52,7 @@ def _serve(settings: Settings, _: Namespace) -> None:
     # here, not above: `config` and errors in the settings need none of it
     import uvloop
 
-    from tunesmith_server.adapters.relational.migrations import is_current, migrate
+    from tunesmith_server.adapters.sql.migrations import is_current, migrate
     from tunesmith_server.observability import configure_logs
 
     configure_logs(settings.log_level)
@@ -82,7 +82,7 @@ async def _serve_until_told(settings: Settings) -> None:
 
 
 def _migrate(settings: Settings, _: Namespace) -> None:
-    from tunesmith_server.adapters.relational.migrations import migrate
+    from tunesmith_server.adapters.sql.migrations import migrate
 
     if settings.database.startswith("sqlite"):
         _check_writable(settings.data_dir)

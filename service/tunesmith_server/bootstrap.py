@@ -18,8 +18,8 @@ from tunesmith_server.adapters.inference.engine import EmbeddedEngine
 from tunesmith_server.adapters.local.artefacts import LocalArtefacts
 from tunesmith_server.adapters.local.backend import LocalBackend
 from tunesmith_server.adapters.local.bases import BaseLibrary
-from tunesmith_server.adapters.relational.engine import libpq_conninfo
-from tunesmith_server.adapters.relational.store import SqlStore
+from tunesmith_server.adapters.sql.engine import libpq_conninfo
+from tunesmith_server.adapters.sql.store import SqlStore
 from tunesmith_server.adapters.training_data import TrainingData
 from tunesmith_server.adapters.wakeups import LocalHints, PostgresHints
 from tunesmith_server.app.admission import Admission

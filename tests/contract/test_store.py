@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import SQLModel
-from tunesmith_server.adapters.relational import quota
-from tunesmith_server.adapters.relational.engine import make_engine
-from tunesmith_server.adapters.relational.migrations import is_current, migrate
-from tunesmith_server.adapters.relational.store import SqlStore
+from tunesmith_server.adapters.sql import quota
+from tunesmith_server.adapters.sql.engine import make_engine
+from tunesmith_server.adapters.sql.migrations import is_current, migrate
+from tunesmith_server.adapters.sql.store import SqlStore
 from tunesmith_server.domain.errors import AlreadyExists, NotFound, PageTokenInvalid
 from tunesmith_server.domain.events import Event, Kind
 from tunesmith_server.domain.fine_tune import FineTune

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, insert, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from tunesmith_server.adapters.relational.documents import decoded, encoded, page_key, paged
-from tunesmith_server.adapters.relational.runs import EVENTS, RUNS, event_of, run_of
-from tunesmith_server.adapters.relational.tables import (
+from tunesmith_server.adapters.sql.documents import decoded, encoded, page_key, paged
+from tunesmith_server.adapters.sql.runs import EVENTS, RUNS, event_of, run_of
+from tunesmith_server.adapters.sql.tables import (
     ApiKeyRow,
     BaseModelRow,
     SecretRow,

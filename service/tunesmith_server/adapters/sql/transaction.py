@@ -2,8 +2,8 @@
 
 from sqlalchemy import Connection
 
-from tunesmith_server.adapters.relational.system import SqlSystemScope
-from tunesmith_server.adapters.relational.tenant_scope import SqlTenantScope
+from tunesmith_server.adapters.sql.system import SqlSystemScope
+from tunesmith_server.adapters.sql.tenant_scope import SqlTenantScope
 
 
 class SqlTransaction:

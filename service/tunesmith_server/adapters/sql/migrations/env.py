@@ -4,8 +4,8 @@ from alembic import context
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
-from tunesmith_server.adapters.relational import tables  # noqa: F401  # fills the metadata
-from tunesmith_server.adapters.relational.engine import make_engine
+from tunesmith_server.adapters.sql import tables  # noqa: F401  # fills the metadata
+from tunesmith_server.adapters.sql.engine import make_engine
 
 _LOCK = 7_340_531_001  # any number, the same in every replica
 

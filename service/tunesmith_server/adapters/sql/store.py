@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from tunesmith_server.adapters.relational.engine import (
+from tunesmith_server.adapters.sql.engine import (
     is_sqlite,
     make_engine,
     may_rerun,
     translate,
     translated,
 )
-from tunesmith_server.adapters.relational.transaction import SqlTransaction
+from tunesmith_server.adapters.sql.transaction import SqlTransaction
 from tunesmith_server.domain.errors import Unavailable
 from tunesmith_server.ports import Transaction
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tunesmith_server.adapters.relational.tables import CounterRow, HoldRow, LedgerRow
+from tunesmith_server.adapters.sql.tables import CounterRow, HoldRow, LedgerRow
 from tunesmith_server.domain.errors import QuotaViolation
 from tunesmith_server.domain.quota import Dimension, Hold, Limits, tenant_scope
 from tunesmith_server.ports import Usage

@@ -9,11 +9,11 @@ from sqlalchemy import Connection, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from tunesmith_server.adapters.relational import quota
-from tunesmith_server.adapters.relational.documents import decoded, encoded, page_key, paged
-from tunesmith_server.adapters.relational.runs import RunStatements
-from tunesmith_server.adapters.relational.system import KEYS, key_columns
-from tunesmith_server.adapters.relational.tables import (
+from tunesmith_server.adapters.sql import quota
+from tunesmith_server.adapters.sql.documents import decoded, encoded, page_key, paged
+from tunesmith_server.adapters.sql.runs import RunStatements
+from tunesmith_server.adapters.sql.system import KEYS, key_columns
+from tunesmith_server.adapters.sql.tables import (
     DatasetRow,
     DatasetVersionRow,
     ModelRow,

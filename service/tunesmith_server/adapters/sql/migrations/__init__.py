@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from tunesmith_server.adapters.relational.engine import make_engine, translated
+from tunesmith_server.adapters.sql.engine import make_engine, translated
 
 
 def _config(url: str) -> Config:

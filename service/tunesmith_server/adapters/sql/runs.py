@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from tunesmith_server.adapters.relational.documents import decoded, encoded, page_key, paged
-from tunesmith_server.adapters.relational.tables import EventRow, FineTuneRow
+from tunesmith_server.adapters.sql.documents import decoded, encoded, page_key, paged
+from tunesmith_server.adapters.sql.tables import EventRow, FineTuneRow
 from tunesmith_server.domain.errors import AlreadyExists, NotFound
 from tunesmith_server.domain.events import Event, Kind
 from tunesmith_server.domain.fine_tune import FineTune
