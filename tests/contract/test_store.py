@@ -170,6 +170,29 @@ async def test_all_holds_are_taken_or_none_and_every_violation_is_told(store: Sq
     assert QUEUED not in usage or usage[QUEUED].reserved == 0
 
 
+async def test_runs_that_begin_and_end_at_once_do_not_get_in_each_others_way(store: SqlStore):
+    tokens = Hold(tenant_scope("acme"), Dimension.TRAINED_TOKENS_PER_MONTH, "2026-11", 5)
+
+    def begin(number: int) -> Any:
+        return lambda tx: tx.of("acme").reserve(f"run-{number}", [HOLD, tokens], {}, NOW)
+
+    def end(number: int) -> Any:
+        def work(tx: Transaction) -> None:
+            tx.of("acme").settle(f"run-{number}", tokens.dimension, 3, NOW)
+            tx.of("acme").release(f"run-{number}", [QUEUED], NOW)
+
+        return work
+
+    await asyncio.gather(*(store.write(begin(n)) for n in range(20)))
+    async with asyncio.timeout(20):
+        await asyncio.gather(
+            *(store.write(end(n)) for n in range(20)),
+            *(store.write(begin(n)) for n in range(20, 40)),
+        )
+    usage = await store.read(lambda tx: tx.of("acme").usage(lambda d: "2026-11"))
+    assert (usage[tokens.dimension].used, usage[tokens.dimension].reserved) == (60, 100)
+
+
 async def test_what_is_released_or_settled_twice_counts_once(store: SqlStore):
     def work(tx: Transaction) -> None:
         scope = tx.of("acme")

@@ -1,4 +1,4 @@
-"""Values as JSON documents, and keys of pages."""
+"""Values as JSON documents, keys of pages, and the insert that both dialects share."""
 
 import base64
 import binascii
@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Select, tuple_
+from sqlalchemy import Connection, Select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
 
 from tunesmith_server.domain.errors import FieldViolation, PageTokenInvalid
 from tunesmith_server.ports import PageOf
@@ -40,3 +41,9 @@ def paged(statement: Select[Any], table: Any, page: PageOf) -> Select[Any]:
             raise PageTokenInvalid([FieldViolation("page_token", "is malformed")]) from None
         statement = statement.where(tuple_(*order) < tuple_(*after))
     return statement.order_by(*(column.desc() for column in order)).limit(page.limit)
+
+
+def upsert(connection: Connection, table: Any) -> Any:
+    """An insert that can say what to do on a conflict; both dialects spell it alike."""
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table)

@@ -1,12 +1,13 @@
 """Statements about counters, holds and the ledger."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, insert, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from tunesmith_server.adapters.sql.documents import upsert
 from tunesmith_server.adapters.sql.tables import CounterRow, HoldRow, LedgerRow
 from tunesmith_server.domain.errors import QuotaViolation
 from tunesmith_server.domain.quota import Dimension, Hold, Limits, tenant_scope
@@ -15,6 +16,18 @@ from tunesmith_server.ports import Usage
 COUNTERS: Any = CounterRow.__table__  # type: ignore[attr-defined]
 HOLDS: Any = HoldRow.__table__  # type: ignore[attr-defined]
 LEDGER: Any = LedgerRow.__table__  # type: ignore[attr-defined]
+
+
+def alone(connection: Connection, tenant: str) -> None:
+    """Wait until no other transaction changes the tenant's counters; SQLite's writer is alone.
+
+    Runs begin, start and end in transactions that touch the same counters in different orders;
+    without this they would deadlock on PostgreSQL as soon as a tenant does all three at once.
+    """
+    if connection.dialect.name == "postgresql":
+        digest = hashlib.blake2b(tenant.encode(), digest_size=8, person=b"tenant-quota").digest()
+        lock = int.from_bytes(digest, signed=True)
+        connection.execute(select(func.pg_advisory_xact_lock(lock)))
 
 
 def reserve(
@@ -92,8 +105,7 @@ def _take(connection: Connection, hold: Hold, limit: int | None) -> bool:
     """Add to the counter unless that passes the limit: one guarded statement, no check before."""
     if limit is not None and hold.amount > limit:
         return False
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(COUNTERS).values(
+    statement = upsert(connection, COUNTERS).values(
         scope=hold.scope,
         dimension=hold.dimension.value,
         period=hold.period,

@@ -87,7 +87,9 @@ class RunStatements:
             )
             .returning(RUNS.c.version, RUNS.c.last_event)
         )
-        row = self._connection.execute(statement).one()
+        row = self._connection.execute(statement).one_or_none()
+        if row is None:
+            raise NotFound(str(run.name))
         self._append(run.uid, row.last_event - len(events), events)
         return replace(run, version=row.version, last_event=row.last_event)
 

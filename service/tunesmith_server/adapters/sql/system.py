@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, insert, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from tunesmith_server.adapters.sql.documents import decoded, encoded, page_key, paged
+from tunesmith_server.adapters.sql.documents import decoded, encoded, page_key, paged, upsert
 from tunesmith_server.adapters.sql.runs import EVENTS, RUNS, event_of, run_of
 from tunesmith_server.adapters.sql.tables import (
     ApiKeyRow,
@@ -111,11 +111,11 @@ class SqlSystemScope:
     def put_base_model(self, base: BaseModel) -> None:
         """Record an entry, new or changed."""
         document = encoded(base)
-        changed = self._connection.execute(
-            update(BASES).where(BASES.c.id == base.id).values(document=document)
+        self._connection.execute(
+            upsert(self._connection, BASES)
+            .values(id=base.id, document=document)
+            .on_conflict_do_update(index_elements=[BASES.c.id], set_={"document": document})
         )
-        if not changed.rowcount:
-            self._connection.execute(insert(BASES).values(id=base.id, document=document))
 
     def delete_base_model(self, id: str) -> None:
         """Forget an entry."""

@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from tunesmith_server.adapters.sql import quota
-from tunesmith_server.adapters.sql.documents import decoded, encoded, page_key, paged
+from tunesmith_server.adapters.sql.documents import decoded, encoded, page_key, paged, upsert
 from tunesmith_server.adapters.sql.runs import RunStatements
 from tunesmith_server.adapters.sql.system import KEYS, key_columns
 from tunesmith_server.adapters.sql.tables import (
@@ -108,13 +107,13 @@ class SqlTenantScope:
         """Record a version and make it the current one of its name."""
         key = {"tenant": self._id, "id": dataset.name.id}
         current = {"create_time": dataset.create_time, "document": encoded(dataset)}
-        statement = self._insert(DATASETS).values(**key, **current)
+        statement = upsert(self._connection, DATASETS).values(**key, **current)
         self._connection.execute(
             statement.on_conflict_do_update(
                 index_elements=[DATASETS.c.tenant, DATASETS.c.id], set_=current
             )
         )
-        version = self._insert(VERSIONS).values(
+        version = upsert(self._connection, VERSIONS).values(
             **key, digest=dataset.digest, document=current["document"]
         )
         self._connection.execute(version.on_conflict_do_nothing())
@@ -208,14 +207,17 @@ class SqlTenantScope:
         self, subject: str, holds: Sequence[Hold], limits: Limits, at: datetime
     ) -> Sequence[QuotaViolation]:
         """Take every hold, or none and say which limits are in the way."""
+        quota.alone(self._connection, self._id)
         return quota.reserve(self._connection, subject, holds, limits, at)
 
     def settle(self, subject: str, dimension: Dimension, used: int, at: datetime) -> None:
         """Turn what `subject` holds of a dimension into `used`."""
+        quota.alone(self._connection, self._id)
         quota.settle(self._connection, subject, dimension, used, at)
 
     def release(self, subject: str, dimensions: Sequence[Dimension], at: datetime) -> None:
         """Give back what `subject` holds of these dimensions."""
+        quota.alone(self._connection, self._id)
         quota.release(self._connection, subject, dimensions, at)
 
     def usage(self, period_of: Callable[[Dimension], str]) -> Mapping[Dimension, Usage]:
@@ -227,7 +229,7 @@ class SqlTenantScope:
     def remember(self, request_id: str, first: Remembered, at: datetime) -> Remembered | None:
         """None if `first` is now the answer to `request_id`; else the answer that was there."""
         claimed = self._connection.execute(
-            self._insert(REQUESTS)
+            upsert(self._connection, REQUESTS)
             .values(
                 tenant=self._id,
                 request_id=request_id,
@@ -252,7 +254,3 @@ class SqlTenantScope:
 
     def _request(self, request_id: str) -> tuple[Any, ...]:
         return REQUESTS.c.tenant == self._id, REQUESTS.c.request_id == request_id
-
-    def _insert(self, table: Any) -> Any:
-        dialect: Any = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        return dialect.insert(table)
