@@ -1,0 +1,80 @@
+"""The client for programs with an event loop."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tunesmith import _config
+from tunesmith._channel import target
+from tunesmith._resources.base_models import BaseModels
+from tunesmith._resources.datasets import Datasets
+from tunesmith._resources.fine_tunes import FineTunes
+from tunesmith._resources.models import Models
+from tunesmith._resources.tenants import Keys, Tenants
+from tunesmith._transport import AsyncTransport, Calls, Transport
+from tunesmith.v1 import tenant_pb2
+
+
+class AsyncClient:
+    """A connection to a Tunesmith service, for one event loop.
+
+    Example:
+        async with AsyncClient("localhost:50051", api_key="sk-ts-…") as client:
+            run = await client.fine_tunes.create("tickets", "ada")
+            async for event in client.fine_tunes.watch(run.name):
+                print(event.message)
+
+    Make it where the loop runs, and use it there alone. What is left out comes from
+    TUNESMITH_ADDRESS and TUNESMITH_API_KEY or from `~/.config/tunesmith/config.toml`.
+
+    Args:
+        address: `HOST:PORT`, or `https://HOST[:PORT]` for TLS.
+        api_key: the key to show.
+        context: a context of the configuration file, instead of its current one.
+        tls: True for TLS with the system's roots, a path for roots of your own; None leaves it to
+            the address.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        api_key: str | None = None,
+        *,
+        context: str | None = None,
+        tls: bool | str | Path | None = None,
+    ) -> None:
+        found = _config.endpoint(address, api_key, context)
+        self._use(AsyncTransport(target(found.address, found.api_key, tls)))
+
+    def _use(self, transport: Transport) -> None:
+        self._calls = Calls(transport)
+        self.datasets = Datasets(self._calls)
+        self.fine_tunes = FineTunes(self._calls)
+        self.models = Models(self._calls)
+        self.base_models = BaseModels(self._calls)
+        self.tenants = Tenants(self._calls)
+        self.keys = Keys(self._calls)
+
+    @property
+    def address(self) -> str:
+        """Where the service is."""
+        return self._calls.transport.target.address
+
+    async def whoami(self) -> tenant_pb2.WhoAmIResponse:
+        """Whose key this is: principal, tenant and role."""
+        return await self.keys.whoami()
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        await self._calls.transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()

@@ -1,0 +1,32 @@
+"""Names of resources: full ones go through, bare ids become the caller's own."""
+
+OWN = "tenants/-"
+
+
+def tenant(name: str) -> str:
+    """`acme` or `tenants/acme`; the caller's own if empty."""
+    return OWN if not name else name if "/" in name else f"tenants/{name}"
+
+
+def dataset(name: str) -> str:
+    """`tickets` or `tenants/acme/datasets/tickets`."""
+    return _owned(name, "datasets")
+
+
+def fine_tune(name: str) -> str:
+    """`support-bot` or `tenants/acme/fineTunes/support-bot`."""
+    return _owned(name, "fineTunes")
+
+
+def model(name: str) -> str:
+    """`m1` or `tenants/acme/models/m1`."""
+    return _owned(name, "models")
+
+
+def base_model(name: str) -> str:
+    """`ada` or `baseModels/ada`."""
+    return name if "/" in name else f"baseModels/{name}"
+
+
+def _owned(name: str, collection: str) -> str:
+    return name if "/" in name else f"{OWN}/{collection}/{name}"

@@ -1,0 +1,126 @@
+"""Tuned models, and asking models."""
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+
+from tunesmith import _names
+from tunesmith._resources.pages import paged
+from tunesmith._transport import Calls
+from tunesmith.v1 import model_pb2 as pb
+from tunesmith.v1 import model_pb2_grpc as rpc
+
+# a long answer of a large model on a small machine
+COMPLETE_SECONDS = 600.0
+
+
+class Models:
+    """The tuned models of a tenant."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._stub = rpc.ModelServiceStub(calls.transport.channel)
+
+    async def get(self, name: str) -> pb.Model:
+        """Read a tuned model."""
+        request = pb.GetModelRequest(name=_names.model(name))
+        return (await self._calls.unary(self._stub.GetModel, request)).model
+
+    def list(self, *, filter: str = "", parent: str = "") -> AsyncGenerator[pb.Model, None]:
+        """Every tuned model, newest first."""
+        request = pb.ListModelsRequest(parent=_names.tenant(parent), filter=filter)
+        return paged(self._calls, self._stub.ListModels, request, lambda page: page.models)
+
+    async def delete(self, name: str) -> None:
+        """Delete a tuned model, its weights included."""
+        request = pb.DeleteModelRequest(name=_names.model(name))
+        await self._calls.unary(self._stub.DeleteModel, request)
+
+    async def complete(
+        self,
+        model: str,
+        prompt: str | Sequence[str],
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        n: int | None = None,
+        stop: str | Iterable[str] = (),
+        logprobs: int | None = None,
+        seed: int | None = None,
+        echo: bool = False,
+        timeout: float = COMPLETE_SECONDS,  # noqa: ASYNC109  # the call's own deadline
+    ) -> pb.CompleteResponse:
+        """Go on from a prompt, or from each of several; `choices` come in the prompts' order.
+
+        Args:
+            model: a tuned model by its resource name or public name, or a base model such as `ada`.
+            prompt: the text to go on from, or several.
+            max_tokens: tokens to generate at most.
+            temperature: 0 always takes the likeliest token.
+            top_p: take only from the likeliest that make up so much.
+            n: answers to each prompt.
+            stop: what ends an answer; never part of it.
+            logprobs: also the log-probabilities, of so many alternatives.
+            seed: of the sampling.
+            echo: give the prompt back before the answer.
+            timeout: seconds to wait for the answer.
+        """
+        request = _request(
+            model, prompt, max_tokens, temperature, top_p, n, stop, logprobs, seed, echo
+        )
+        return await self._calls.unary(self._stub.Complete, request, timeout)
+
+    async def stream_complete(
+        self,
+        model: str,
+        prompt: str | Sequence[str],
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        n: int | None = None,
+        stop: str | Iterable[str] = (),
+        logprobs: int | None = None,
+        seed: int | None = None,
+        echo: bool = False,
+        timeout: float = COMPLETE_SECONDS,  # noqa: ASYNC109  # the call's own deadline
+    ) -> AsyncGenerator[pb.StreamCompleteResponse, None]:
+        """As `complete`, piece by piece."""
+        inner = _request(
+            model, prompt, max_tokens, temperature, top_p, n, stop, logprobs, seed, echo
+        )
+        request = pb.StreamCompleteRequest(request=inner)
+        call = self._calls.stream(self._stub.StreamComplete, request, timeout)
+        async with aclosing(call) as responses:
+            async for response in responses:
+                yield response
+
+
+def _request(
+    model: str,
+    prompt: str | Sequence[str],
+    max_tokens: int | None,
+    temperature: float | None,
+    top_p: float | None,
+    n: int | None,
+    stop: str | Iterable[str],
+    logprobs: int | None,
+    seed: int | None,
+    echo: bool,
+) -> pb.CompleteRequest:
+    return pb.CompleteRequest(
+        model=model,
+        prompts=[
+            pb.Prompt(text=text) for text in ([prompt] if isinstance(prompt, str) else prompt)
+        ],
+        sampling=pb.Sampling(
+            max_tokens=max_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            n=n,
+            stop=[stop] if isinstance(stop, str) else stop,
+            logprobs=logprobs,
+            seed=seed,
+        ),
+        echo=echo,
+    )
