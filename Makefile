@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-fast test-gpu lint types protos serve clean
+.PHONY: help install demo test test-fast test-gpu lint types protos serve clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install -q --upgrade pip
 	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	@touch $@
+
+demo: install ## fine-tune a real model on real tweets through the real service
+	@$(BIN)/python examples/demo/demo.py
 
 test: install ## every test but those for a GPU
 	@$(BIN)/python -m pytest -q -m "not gpu"
