@@ -70,14 +70,18 @@ class BlockingTransport:
         self.channel = cast(grpc.aio.Channel, self._channel)
 
     async def connect(self) -> None:
-        """Wait until there is a connection."""
-        ready = grpc.channel_ready_future(self._channel)
+        """Wait until there is a connection.
+
+        By a call that any server answers in some way. grpc.channel_ready_future would do without
+        one, but its thread outlives it and fails aloud when the channel is closed soon after.
+        """
+        probe: Any = self._channel.unary_unary("/grpc.health.v1.Health/Check")
         try:
-            ready.result(timeout=CONNECT_SECONDS)
-        except grpc.FutureTimeoutError:
-            raise unreachable(self.target.address) from None
-        finally:
-            ready.cancel()
+            probe(b"", timeout=CONNECT_SECONDS, wait_for_ready=True)
+        except grpc.RpcError as error:
+            answer: Any = error  # what a call raises is a Call too
+            if answer.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise unreachable(self.target.address) from None
 
     async def unary(
         self, call: Unary[Request, Response], request: Request, seconds: float | None

@@ -64,10 +64,9 @@ class Datasets:
             parts = _Parts(self._calls, file, header, on_progress or (lambda sent, total: None))
             try:
                 response = await self._calls.send(self._stub.UploadDataset, aiter(parts))
-            except Exception:
-                if parts.error:  # the file could not be read: that is why the call failed
-                    raise parts.error from None
-                raise
+            finally:
+                if parts.error:  # that is why the upload broke off
+                    raise parts.error
             return response.dataset
         finally:
             if opened:
@@ -108,7 +107,8 @@ class _Parts:
         self._on_progress = on_progress
 
     async def __aiter__(self) -> AsyncIterator[pb.UploadDatasetRequest]:
-        # gRPC would only say that the iterator failed, so the error is kept for the caller
+        # An error here would reach the caller as a cancellation. It is kept, and the upload ends
+        # without its finish, which no service takes for a whole file.
         try:
             yield pb.UploadDatasetRequest(header=self._header)
             digest, offset = hashlib.sha256(), 0
@@ -120,7 +120,6 @@ class _Parts:
             yield pb.UploadDatasetRequest(finish=pb.UploadFinish(sha256=digest.hexdigest()))
         except Exception as error:
             self.error = error
-            raise
 
 
 def _opened(source: str | os.PathLike[str] | bytes | BinaryIO) -> tuple[BinaryIO, bool]:

@@ -1,0 +1,153 @@
+"""`tunesmith datasets`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tunesmith._errors import TunesmithError
+from tunesmith._sync import Client
+from tunesmith.cli import _findings
+from tunesmith.cli._output import document, show, show_all
+from tunesmith.cli._session import DIFFERS, Format, Session, command
+from tunesmith.cli._text import last, size, state, when
+from tunesmith.v1 import dataset_pb2 as pb
+
+app = typer.Typer(no_args_is_help=True, help="Training and validation data.")
+Name = Annotated[str, typer.Argument(help="The dataset's id or name.", show_default=False)]
+File = Annotated[
+    Path, typer.Argument(help="JSONL: prompt and completion, or messages.", show_default=False)
+]
+
+
+@command(app, "upload")
+def upload(
+    session: Session,
+    file: File,
+    id: Annotated[
+        str, typer.Option(help="The dataset's id. One that exists gets a new version.")
+    ] = "",
+    name: Annotated[str, typer.Option("--name", help="For people.")] = "",
+) -> None:
+    """Upload a file and have it checked. Exit code 3 if it has errors.
+
+    \b
+    tunesmith datasets upload tickets.jsonl --id tickets
+    """
+    with session.client() as client:
+        dataset = _upload(session, client, file, id, name)
+        show(session, dataset, _fields(dataset))
+        if session.output is Format.TABLE and dataset.findings:
+            _findings.report(session, _all_findings(client, dataset))
+        if dataset.state == pb.DATASET_STATE_INVALID:
+            session.note(f"error: {file} cannot be trained on as it is")
+            raise typer.Exit(DIFFERS)
+        if session.output is Format.TABLE:
+            session.note(f"Train on it: tunesmith fine-tunes create -t {last(dataset.name)} -m ada")
+
+
+@command(app, "get")
+def get(session: Session, name: Name) -> None:
+    """Show a dataset and what its check found."""
+    with session.client() as client:
+        dataset = client.datasets.get(name)
+        show(session, dataset, _fields(dataset))
+        if session.output is Format.TABLE and dataset.findings:
+            _findings.report(session, _all_findings(client, dataset))
+
+
+@command(app, "list")
+def list_datasets(session: Session) -> None:
+    """List datasets, newest first."""
+    with session.client() as client:
+        show_all(
+            session,
+            client.datasets.list(),
+            {
+                "dataset": lambda d: last(d.name),
+                "state": _state,
+                "examples": lambda d: f"{d.example_count:,}",
+                "size": lambda d: size(d.size_bytes),
+                "version": lambda d: d.version_number,
+                "updated": lambda d: when(d.update_time),
+            },
+            empty="there is no dataset yet: tunesmith datasets upload FILE",
+        )
+
+
+@command(app, "delete")
+def delete(session: Session, name: Name) -> None:
+    """Delete a dataset with all its versions."""
+    with session.client() as client:
+        client.datasets.delete(name)
+    session.note(f"deleted {name}")
+
+
+@command(app, "check")
+def check(session: Session, file: File) -> None:
+    """Check a file here, without any service: the same findings. Exit code 3 if it has errors."""
+    # for this command alone: it brings msgspec, which others do not need
+    from tunesmith.dataset_rules import encode_report, inspect_file
+
+    report = inspect_file(file)
+    if session.output is Format.JSON:
+        document(encode_report(report))
+    elif session.output is Format.NAME:
+        typer.echo(str(file))
+    else:
+        shape = report.shape.replace("_", "/") if report.shape else "no known shape"
+        session.out.print(
+            f"{file}: {report.example_count:,} examples, {shape}, {size(report.size_bytes)}",
+            markup=False,
+            soft_wrap=True,
+        )
+        _findings.report(session, report.findings)
+    if not report.valid:
+        session.note(f"error: {file} cannot be trained on as it is")
+        raise typer.Exit(DIFFERS)
+
+
+def _upload(session: Session, client: Client, file: Path, id: str, name: str) -> pb.Dataset:
+    if not sys.stderr.isatty() or not file.is_file():
+        return client.datasets.upload(file, id=id, display_name=name)
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=session.progress, transient=True) as progress:
+        task = progress.add_task(file.name.replace("[", r"\["), total=file.stat().st_size)
+        return client.datasets.upload(
+            file,
+            id=id,
+            display_name=name,
+            on_progress=lambda sent, total: progress.update(task, completed=sent),
+        )
+
+
+def _all_findings(client: Client, dataset: pb.Dataset) -> list[_findings.Finding]:
+    try:
+        return list(client.datasets.validate(dataset.name))
+    except TunesmithError:  # the first ones came with the dataset: better than none
+        return list(dataset.findings)
+
+
+def _fields(dataset: pb.Dataset) -> dict[str, object]:
+    return {
+        "name": dataset.name,
+        "state": _state(dataset),
+        "examples": f"{dataset.example_count:,}",
+        "shape": state(pb.DatasetShape.Name(dataset.shape), "DATASET_SHAPE_"),
+        "size": size(dataset.size_bytes),
+        "version": dataset.version_number,
+        "file": dataset.file_name,
+        "updated": when(dataset.update_time),
+    }
+
+
+def _state(dataset: pb.Dataset) -> str:
+    return state(pb.DatasetState.Name(dataset.state), "DATASET_STATE_")
