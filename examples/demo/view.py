@@ -141,4 +141,4 @@ def loss_plot(
             line.label(name)
             figure.draw(line)
     figure.legend(x=_WIDTH - 28, y=0)
-    return plotext.uncolorize(str(figure.build()))
+    return str(plotext.uncolorize(str(figure.build())))
