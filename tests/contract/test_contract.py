@@ -1,10 +1,12 @@
 """The contract: stubs fresh, style kept, nothing broken, every method accounted for."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from google.rpc import code_pb2
 from tunesmith.v1 import (
     catalog_pb2,
     dataset_pb2,
@@ -68,3 +70,16 @@ def test_every_domain_error_has_a_code_and_a_reason_that_the_contract_documents(
     documented = {name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.keys()}  # noqa: SIM118
     assert {kind.reason for kind in kinds} <= documented
     assert len({kind.reason for kind in kinds}) == len(kinds)
+
+
+def test_the_code_that_a_reason_is_documented_with_is_the_code_that_is_sent():
+    contract = (ROOT / "proto/tunesmith/v1/errors.proto").read_text()
+    # the first word in backquotes of the comment above a reason is its code
+    documented = {
+        reason: code
+        for code, reason in re.findall(
+            r"\n\n  // `([A-Z_]+)`(?:.*\n)(?:  //.*\n)*  ERROR_REASON_(\w+) = ", contract
+        )
+    }
+    sent = {kind.reason: code_pb2.Code.Name(code) for kind, code in CODES.items()}
+    assert {reason: documented.get(reason) for reason in sent} == sent
