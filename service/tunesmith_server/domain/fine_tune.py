@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 
 from tunesmith_server.domain.events import Event, Kind, Level
 from tunesmith_server.domain.names import FineTuneName
@@ -45,9 +46,30 @@ class Classification:
     betas: tuple[float, ...] = (1.0,)
 
 
+class OnLimit(StrEnum):
+    """What becomes of a run that reaches one of its limits."""
+
+    CHECKPOINT_AND_STOP = "checkpoint_and_stop"
+    """What was learnt so far becomes the model: STOPPED_AT_LIMIT."""
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class RunLimits:
+    """What a run may use up at most. None is no limit of its own."""
+
+    max_trained_tokens: int | None = None
+    max_cost_micros: int | None = None
+    max_run_seconds: float | None = None
+    """Time of training, over all attempts."""
+    start_deadline: datetime | None = None
+    """A run that has not started by then is EXPIRED."""
+    on_limit: OnLimit = OnLimit.CHECKPOINT_AND_STOP
+
+
 @dataclass(frozen=True)
 class Spec:
-    """What the caller asked for. Immutable once submitted."""
+    """What the caller asked for. Immutable once submitted, but for priority, hold and limits."""
 
     base_model: str
     """A base model's id, or `tenants/{tenant}/models/{id}` to continue from a tuned model."""
@@ -60,6 +82,10 @@ class Spec:
     seed: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     priority: int = 0
+    """-100 to 100; higher goes first within the tenant."""
+    hold: bool = False
+    """Wait until it is taken back."""
+    limits: RunLimits = RunLimits()
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,17 @@ class Phase(StrEnum):
     """Ended without an outcome: killed, crashed, its machine gone. Worth another attempt."""
 
 
+class StopMode(StrEnum):
+    """How an attempt is to stop. It ends within the backend's grace, or is killed."""
+
+    CANCEL = "cancel"
+    """For good. What it has learnt is not needed."""
+    PAUSE = "pause"
+    """Write a checkpoint, so that another attempt can go on from it: ends as STOPPED."""
+    FINISH = "finish"
+    """Make what was learnt so far the model: ends as SUCCEEDED with `stopped_at`."""
+
+
 @dataclass(frozen=True)
 class Observation:
     """One look at an attempt."""
@@ -36,6 +47,9 @@ class Observation:
     steps: int = 0
     model_digest: str = ""
     model_size_bytes: int = 0
+    stopped_at: str = ""
+    """In SUCCEEDED: the limit that ended training before its last step, such as
+    MAX_TRAINED_TOKENS, MAX_RUN_TIME or FINISH_REQUESTED; empty if it came to its end."""
     metrics: Mapping[str, float] = field(default_factory=dict)
 
     @property
