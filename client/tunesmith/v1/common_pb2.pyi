@@ -119,7 +119,7 @@ class Finding(_message.Message):
     def __init__(self, code: _Optional[str] = ..., severity: _Optional[_Union[FindingSeverity, str]] = ..., line: _Optional[int] = ..., pointer: _Optional[str] = ..., message: _Optional[str] = ..., suggestion: _Optional[str] = ..., count: _Optional[int] = ..., fixable: _Optional[bool] = ...) -> None: ...
 
 class QuotaEffect(_message.Message):
-    __slots__ = ("dimension", "base_model", "limit", "used", "reserved", "requested", "fits", "never_fits", "reset_time")
+    __slots__ = ("dimension", "base_model", "limit", "used", "reserved", "requested", "fits", "never_fits", "reset_time", "scope", "remaining")
     DIMENSION_FIELD_NUMBER: _ClassVar[int]
     BASE_MODEL_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +129,8 @@ class QuotaEffect(_message.Message):
     FITS_FIELD_NUMBER: _ClassVar[int]
     NEVER_FITS_FIELD_NUMBER: _ClassVar[int]
     RESET_TIME_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_FIELD_NUMBER: _ClassVar[int]
     dimension: str
     base_model: str
     limit: int
@@ -138,7 +140,9 @@ class QuotaEffect(_message.Message):
     fits: bool
     never_fits: bool
     reset_time: _timestamp_pb2.Timestamp
-    def __init__(self, dimension: _Optional[str] = ..., base_model: _Optional[str] = ..., limit: _Optional[int] = ..., used: _Optional[int] = ..., reserved: _Optional[int] = ..., requested: _Optional[int] = ..., fits: _Optional[bool] = ..., never_fits: _Optional[bool] = ..., reset_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    scope: str
+    remaining: int
+    def __init__(self, dimension: _Optional[str] = ..., base_model: _Optional[str] = ..., limit: _Optional[int] = ..., used: _Optional[int] = ..., reserved: _Optional[int] = ..., requested: _Optional[int] = ..., fits: _Optional[bool] = ..., never_fits: _Optional[bool] = ..., reset_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., scope: _Optional[str] = ..., remaining: _Optional[int] = ...) -> None: ...
 
 class SecretReference(_message.Message):
     __slots__ = ("environment_variable", "file", "kubernetes_secret")

@@ -240,7 +240,7 @@ class MlflowIntegration(_message.Message):
     def __init__(self, tracking_uri: _Optional[str] = ..., experiment: _Optional[str] = ...) -> None: ...
 
 class FineTuneResolved(_message.Message):
-    __slots__ = ("base_model", "parent_model", "training_dataset", "validation_dataset", "hyperparameters", "values", "seed", "backend", "price", "max_trained_tokens")
+    __slots__ = ("base_model", "parent_model", "training_dataset", "validation_dataset", "hyperparameters", "values", "seed", "backend", "price", "max_trained_tokens", "max_cost")
     BASE_MODEL_FIELD_NUMBER: _ClassVar[int]
     PARENT_MODEL_FIELD_NUMBER: _ClassVar[int]
     TRAINING_DATASET_FIELD_NUMBER: _ClassVar[int]
@@ -251,6 +251,7 @@ class FineTuneResolved(_message.Message):
     BACKEND_FIELD_NUMBER: _ClassVar[int]
     PRICE_FIELD_NUMBER: _ClassVar[int]
     MAX_TRAINED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    MAX_COST_FIELD_NUMBER: _ClassVar[int]
     base_model: str
     parent_model: str
     training_dataset: DatasetVersionRef
@@ -261,7 +262,8 @@ class FineTuneResolved(_message.Message):
     backend: str
     price: _common_pb2.Price
     max_trained_tokens: int
-    def __init__(self, base_model: _Optional[str] = ..., parent_model: _Optional[str] = ..., training_dataset: _Optional[_Union[DatasetVersionRef, _Mapping]] = ..., validation_dataset: _Optional[_Union[DatasetVersionRef, _Mapping]] = ..., hyperparameters: _Optional[_Union[Hyperparameters, _Mapping]] = ..., values: _Optional[_Iterable[_Union[ResolvedValue, _Mapping]]] = ..., seed: _Optional[int] = ..., backend: _Optional[str] = ..., price: _Optional[_Union[_common_pb2.Price, _Mapping]] = ..., max_trained_tokens: _Optional[int] = ...) -> None: ...
+    max_cost: _common_pb2.Money
+    def __init__(self, base_model: _Optional[str] = ..., parent_model: _Optional[str] = ..., training_dataset: _Optional[_Union[DatasetVersionRef, _Mapping]] = ..., validation_dataset: _Optional[_Union[DatasetVersionRef, _Mapping]] = ..., hyperparameters: _Optional[_Union[Hyperparameters, _Mapping]] = ..., values: _Optional[_Iterable[_Union[ResolvedValue, _Mapping]]] = ..., seed: _Optional[int] = ..., backend: _Optional[str] = ..., price: _Optional[_Union[_common_pb2.Price, _Mapping]] = ..., max_trained_tokens: _Optional[int] = ..., max_cost: _Optional[_Union[_common_pb2.Money, _Mapping]] = ...) -> None: ...
 
 class DatasetVersionRef(_message.Message):
     __slots__ = ("dataset", "digest", "example_count")
@@ -286,7 +288,7 @@ class ResolvedValue(_message.Message):
     def __init__(self, path: _Optional[str] = ..., value: _Optional[str] = ..., source: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class FineTuneStatus(_message.Message):
-    __slots__ = ("state", "reason", "message", "wait_reason", "queue_position", "progress", "reserved_tokens", "usage", "error", "model", "attempt", "last_event_sequence")
+    __slots__ = ("state", "reason", "message", "wait_reason", "queue_position", "progress", "reserved_tokens", "usage", "error", "model", "attempt", "last_event_sequence", "reserved_cost")
     STATE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -299,6 +301,7 @@ class FineTuneStatus(_message.Message):
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     LAST_EVENT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    RESERVED_COST_FIELD_NUMBER: _ClassVar[int]
     state: _common_pb2.FineTuneState
     reason: str
     message: str
@@ -311,7 +314,8 @@ class FineTuneStatus(_message.Message):
     model: str
     attempt: int
     last_event_sequence: int
-    def __init__(self, state: _Optional[_Union[_common_pb2.FineTuneState, str]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., wait_reason: _Optional[_Union[_common_pb2.WaitReason, str]] = ..., queue_position: _Optional[int] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., reserved_tokens: _Optional[int] = ..., usage: _Optional[_Union[_event_pb2.UsageReported, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., model: _Optional[str] = ..., attempt: _Optional[int] = ..., last_event_sequence: _Optional[int] = ...) -> None: ...
+    reserved_cost: _common_pb2.Money
+    def __init__(self, state: _Optional[_Union[_common_pb2.FineTuneState, str]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., wait_reason: _Optional[_Union[_common_pb2.WaitReason, str]] = ..., queue_position: _Optional[int] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., reserved_tokens: _Optional[int] = ..., usage: _Optional[_Union[_event_pb2.UsageReported, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., model: _Optional[str] = ..., attempt: _Optional[int] = ..., last_event_sequence: _Optional[int] = ..., reserved_cost: _Optional[_Union[_common_pb2.Money, _Mapping]] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("step", "total_steps", "epoch", "epochs", "trained_tokens", "tokens_per_second", "train_loss", "estimated_finish_time")
@@ -505,7 +509,7 @@ class PlanFineTuneRequest(_message.Message):
     def __init__(self, parent: _Optional[str] = ..., fine_tune: _Optional[_Union[FineTune, _Mapping]] = ...) -> None: ...
 
 class PlanFineTuneResponse(_message.Message):
-    __slots__ = ("fine_tune", "findings", "quota_effects", "total_steps", "trained_tokens", "min_cost", "max_cost", "run_time", "estimated_start_time", "plan_token")
+    __slots__ = ("fine_tune", "findings", "quota_effects", "total_steps", "trained_tokens", "min_cost", "max_cost", "run_time", "estimated_start_time", "plan_token", "cost_basis", "run_time_basis", "max_trained_tokens", "queue_position", "memory_bytes")
     FINE_TUNE_FIELD_NUMBER: _ClassVar[int]
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
     QUOTA_EFFECTS_FIELD_NUMBER: _ClassVar[int]
@@ -516,6 +520,11 @@ class PlanFineTuneResponse(_message.Message):
     RUN_TIME_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_START_TIME_FIELD_NUMBER: _ClassVar[int]
     PLAN_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    COST_BASIS_FIELD_NUMBER: _ClassVar[int]
+    RUN_TIME_BASIS_FIELD_NUMBER: _ClassVar[int]
+    MAX_TRAINED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_POSITION_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     fine_tune: FineTune
     findings: _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]
     quota_effects: _containers.RepeatedCompositeFieldContainer[_common_pb2.QuotaEffect]
@@ -526,7 +535,12 @@ class PlanFineTuneResponse(_message.Message):
     run_time: _duration_pb2.Duration
     estimated_start_time: _timestamp_pb2.Timestamp
     plan_token: str
-    def __init__(self, fine_tune: _Optional[_Union[FineTune, _Mapping]] = ..., findings: _Optional[_Iterable[_Union[_common_pb2.Finding, _Mapping]]] = ..., quota_effects: _Optional[_Iterable[_Union[_common_pb2.QuotaEffect, _Mapping]]] = ..., total_steps: _Optional[int] = ..., trained_tokens: _Optional[int] = ..., min_cost: _Optional[_Union[_common_pb2.Money, _Mapping]] = ..., max_cost: _Optional[_Union[_common_pb2.Money, _Mapping]] = ..., run_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., estimated_start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., plan_token: _Optional[str] = ...) -> None: ...
+    cost_basis: str
+    run_time_basis: str
+    max_trained_tokens: int
+    queue_position: int
+    memory_bytes: int
+    def __init__(self, fine_tune: _Optional[_Union[FineTune, _Mapping]] = ..., findings: _Optional[_Iterable[_Union[_common_pb2.Finding, _Mapping]]] = ..., quota_effects: _Optional[_Iterable[_Union[_common_pb2.QuotaEffect, _Mapping]]] = ..., total_steps: _Optional[int] = ..., trained_tokens: _Optional[int] = ..., min_cost: _Optional[_Union[_common_pb2.Money, _Mapping]] = ..., max_cost: _Optional[_Union[_common_pb2.Money, _Mapping]] = ..., run_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., estimated_start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., plan_token: _Optional[str] = ..., cost_basis: _Optional[str] = ..., run_time_basis: _Optional[str] = ..., max_trained_tokens: _Optional[int] = ..., queue_position: _Optional[int] = ..., memory_bytes: _Optional[int] = ...) -> None: ...
 
 class ExplainFineTuneRequest(_message.Message):
     __slots__ = ("name",)
@@ -535,18 +549,26 @@ class ExplainFineTuneRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class ExplainFineTuneResponse(_message.Message):
-    __slots__ = ("summary", "wait_reason", "queue_position", "quota_effects", "next_step")
+    __slots__ = ("summary", "wait_reason", "queue_position", "quota_effects", "next_step", "estimated_start_time", "reason", "advice", "attempts")
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     WAIT_REASON_FIELD_NUMBER: _ClassVar[int]
     QUEUE_POSITION_FIELD_NUMBER: _ClassVar[int]
     QUOTA_EFFECTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_STEP_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_START_TIME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ADVICE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     summary: str
     wait_reason: _common_pb2.WaitReason
     queue_position: int
     quota_effects: _containers.RepeatedCompositeFieldContainer[_common_pb2.QuotaEffect]
     next_step: str
-    def __init__(self, summary: _Optional[str] = ..., wait_reason: _Optional[_Union[_common_pb2.WaitReason, str]] = ..., queue_position: _Optional[int] = ..., quota_effects: _Optional[_Iterable[_Union[_common_pb2.QuotaEffect, _Mapping]]] = ..., next_step: _Optional[str] = ...) -> None: ...
+    estimated_start_time: _timestamp_pb2.Timestamp
+    reason: str
+    advice: str
+    attempts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, summary: _Optional[str] = ..., wait_reason: _Optional[_Union[_common_pb2.WaitReason, str]] = ..., queue_position: _Optional[int] = ..., quota_effects: _Optional[_Iterable[_Union[_common_pb2.QuotaEffect, _Mapping]]] = ..., next_step: _Optional[str] = ..., estimated_start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., advice: _Optional[str] = ..., attempts: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class WaitFineTuneRequest(_message.Message):
     __slots__ = ("name", "timeout")
@@ -563,22 +585,26 @@ class WaitFineTuneResponse(_message.Message):
     def __init__(self, fine_tune: _Optional[_Union[FineTune, _Mapping]] = ...) -> None: ...
 
 class ListFineTuneEventsRequest(_message.Message):
-    __slots__ = ("parent", "page_size", "page_token")
+    __slots__ = ("parent", "page_size", "page_token", "cursor")
     PARENT_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
     parent: str
     page_size: int
     page_token: str
-    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    cursor: str
+    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class ListFineTuneEventsResponse(_message.Message):
-    __slots__ = ("events", "next_page_token")
+    __slots__ = ("events", "next_page_token", "cursor")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]
     next_page_token: str
-    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    cursor: str
+    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.Event, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class WatchFineTuneRequest(_message.Message):
     __slots__ = ("name", "cursor")

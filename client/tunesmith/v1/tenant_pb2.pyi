@@ -29,6 +29,24 @@ class TenantState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TENANT_STATE_UNSPECIFIED: _ClassVar[TenantState]
     TENANT_STATE_ACTIVE: _ClassVar[TenantState]
     TENANT_STATE_SUSPENDED: _ClassVar[TenantState]
+
+class SuspendedRuns(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SUSPENDED_RUNS_UNSPECIFIED: _ClassVar[SuspendedRuns]
+    SUSPENDED_RUNS_FINISH: _ClassVar[SuspendedRuns]
+    SUSPENDED_RUNS_PAUSE: _ClassVar[SuspendedRuns]
+
+class SuffixScope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SUFFIX_SCOPE_UNSPECIFIED: _ClassVar[SuffixScope]
+    SUFFIX_SCOPE_BASE_MODEL: _ClassVar[SuffixScope]
+    SUFFIX_SCOPE_TENANT: _ClassVar[SuffixScope]
+
+class SuffixCollision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SUFFIX_COLLISION_UNSPECIFIED: _ClassVar[SuffixCollision]
+    SUFFIX_COLLISION_REFUSE: _ClassVar[SuffixCollision]
+    SUFFIX_COLLISION_NUMBER: _ClassVar[SuffixCollision]
 ROLE_UNSPECIFIED: Role
 ROLE_PLATFORM_ADMIN: Role
 ROLE_TENANT_ADMIN: Role
@@ -38,9 +56,18 @@ ROLE_INFERENCE: Role
 TENANT_STATE_UNSPECIFIED: TenantState
 TENANT_STATE_ACTIVE: TenantState
 TENANT_STATE_SUSPENDED: TenantState
+SUSPENDED_RUNS_UNSPECIFIED: SuspendedRuns
+SUSPENDED_RUNS_FINISH: SuspendedRuns
+SUSPENDED_RUNS_PAUSE: SuspendedRuns
+SUFFIX_SCOPE_UNSPECIFIED: SuffixScope
+SUFFIX_SCOPE_BASE_MODEL: SuffixScope
+SUFFIX_SCOPE_TENANT: SuffixScope
+SUFFIX_COLLISION_UNSPECIFIED: SuffixCollision
+SUFFIX_COLLISION_REFUSE: SuffixCollision
+SUFFIX_COLLISION_NUMBER: SuffixCollision
 
 class Tenant(_message.Message):
-    __slots__ = ("name", "uid", "etag", "labels", "annotations", "display_name", "create_time", "update_time", "organization", "state", "parent_tenant", "limits", "naming", "allowed_base_models")
+    __slots__ = ("name", "uid", "etag", "labels", "annotations", "display_name", "create_time", "update_time", "organization", "state", "parent_tenant", "limits", "naming", "allowed_base_models", "share_weight", "suspended_runs", "suspend_reason")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +96,9 @@ class Tenant(_message.Message):
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     NAMING_FIELD_NUMBER: _ClassVar[int]
     ALLOWED_BASE_MODELS_FIELD_NUMBER: _ClassVar[int]
+    SHARE_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    SUSPENDED_RUNS_FIELD_NUMBER: _ClassVar[int]
+    SUSPEND_REASON_FIELD_NUMBER: _ClassVar[int]
     name: str
     uid: str
     etag: str
@@ -83,7 +113,10 @@ class Tenant(_message.Message):
     limits: _containers.RepeatedCompositeFieldContainer[QuotaLimit]
     naming: NamingPolicy
     allowed_base_models: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., uid: _Optional[str] = ..., etag: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., display_name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., organization: _Optional[str] = ..., state: _Optional[_Union[TenantState, str]] = ..., parent_tenant: _Optional[str] = ..., limits: _Optional[_Iterable[_Union[QuotaLimit, _Mapping]]] = ..., naming: _Optional[_Union[NamingPolicy, _Mapping]] = ..., allowed_base_models: _Optional[_Iterable[str]] = ...) -> None: ...
+    share_weight: int
+    suspended_runs: SuspendedRuns
+    suspend_reason: str
+    def __init__(self, name: _Optional[str] = ..., uid: _Optional[str] = ..., etag: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., display_name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., organization: _Optional[str] = ..., state: _Optional[_Union[TenantState, str]] = ..., parent_tenant: _Optional[str] = ..., limits: _Optional[_Iterable[_Union[QuotaLimit, _Mapping]]] = ..., naming: _Optional[_Union[NamingPolicy, _Mapping]] = ..., allowed_base_models: _Optional[_Iterable[str]] = ..., share_weight: _Optional[int] = ..., suspended_runs: _Optional[_Union[SuspendedRuns, str]] = ..., suspend_reason: _Optional[str] = ...) -> None: ...
 
 class QuotaLimit(_message.Message):
     __slots__ = ("dimension", "base_model", "value", "unlimited")
@@ -98,18 +131,24 @@ class QuotaLimit(_message.Message):
     def __init__(self, dimension: _Optional[str] = ..., base_model: _Optional[str] = ..., value: _Optional[int] = ..., unlimited: _Optional[bool] = ...) -> None: ...
 
 class NamingPolicy(_message.Message):
-    __slots__ = ("suffix_pattern", "required_prefix", "auto_prefix", "reserved_words", "max_length")
+    __slots__ = ("suffix_pattern", "required_prefix", "auto_prefix", "reserved_words", "max_length", "suffix_required", "unique_within", "on_collision")
     SUFFIX_PATTERN_FIELD_NUMBER: _ClassVar[int]
     REQUIRED_PREFIX_FIELD_NUMBER: _ClassVar[int]
     AUTO_PREFIX_FIELD_NUMBER: _ClassVar[int]
     RESERVED_WORDS_FIELD_NUMBER: _ClassVar[int]
     MAX_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    SUFFIX_REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    UNIQUE_WITHIN_FIELD_NUMBER: _ClassVar[int]
+    ON_COLLISION_FIELD_NUMBER: _ClassVar[int]
     suffix_pattern: str
     required_prefix: str
     auto_prefix: bool
     reserved_words: _containers.RepeatedScalarFieldContainer[str]
     max_length: int
-    def __init__(self, suffix_pattern: _Optional[str] = ..., required_prefix: _Optional[str] = ..., auto_prefix: _Optional[bool] = ..., reserved_words: _Optional[_Iterable[str]] = ..., max_length: _Optional[int] = ...) -> None: ...
+    suffix_required: bool
+    unique_within: SuffixScope
+    on_collision: SuffixCollision
+    def __init__(self, suffix_pattern: _Optional[str] = ..., required_prefix: _Optional[str] = ..., auto_prefix: _Optional[bool] = ..., reserved_words: _Optional[_Iterable[str]] = ..., max_length: _Optional[int] = ..., suffix_required: _Optional[bool] = ..., unique_within: _Optional[_Union[SuffixScope, str]] = ..., on_collision: _Optional[_Union[SuffixCollision, str]] = ...) -> None: ...
 
 class ApiKey(_message.Message):
     __slots__ = ("name", "role", "display_name", "create_time", "expire_time", "revoke_time", "last_use_time")
@@ -204,38 +243,44 @@ class UpdateTenantRequest(_message.Message):
     def __init__(self, tenant: _Optional[_Union[Tenant, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class UpdateTenantResponse(_message.Message):
-    __slots__ = ("tenant",)
+    __slots__ = ("tenant", "outcome")
     TENANT_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
     tenant: Tenant
-    def __init__(self, tenant: _Optional[_Union[Tenant, _Mapping]] = ...) -> None: ...
+    outcome: _common_pb2.UpdateOutcome
+    def __init__(self, tenant: _Optional[_Union[Tenant, _Mapping]] = ..., outcome: _Optional[_Union[_common_pb2.UpdateOutcome, str]] = ...) -> None: ...
 
 class DeleteTenantRequest(_message.Message):
-    __slots__ = ("name", "cascade", "request_id", "validate_only")
+    __slots__ = ("name", "cascade", "confirm", "request_id", "validate_only")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CASCADE_FIELD_NUMBER: _ClassVar[int]
+    CONFIRM_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     name: str
     cascade: bool
+    confirm: str
     request_id: str
     validate_only: bool
-    def __init__(self, name: _Optional[str] = ..., cascade: _Optional[bool] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., cascade: _Optional[bool] = ..., confirm: _Optional[str] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class DeleteTenantResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class SuspendTenantRequest(_message.Message):
-    __slots__ = ("name", "reason", "request_id", "validate_only")
+    __slots__ = ("name", "reason", "running", "request_id", "validate_only")
     NAME_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     name: str
     reason: str
+    running: SuspendedRuns
     request_id: str
     validate_only: bool
-    def __init__(self, name: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., reason: _Optional[str] = ..., running: _Optional[_Union[SuspendedRuns, str]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class SuspendTenantResponse(_message.Message):
     __slots__ = ("tenant",)
@@ -346,18 +391,28 @@ class GetUsageResponse(_message.Message):
     def __init__(self, dimensions: _Optional[_Iterable[_Union[_common_pb2.QuotaEffect, _Mapping]]] = ...) -> None: ...
 
 class LedgerEntry(_message.Message):
-    __slots__ = ("time", "dimension", "kind", "amount", "subject")
+    __slots__ = ("time", "dimension", "kind", "amount", "subject", "used_change", "reserved_change", "tenant", "base_model", "period")
     TIME_FIELD_NUMBER: _ClassVar[int]
     DIMENSION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    USED_CHANGE_FIELD_NUMBER: _ClassVar[int]
+    RESERVED_CHANGE_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    BASE_MODEL_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
     time: _timestamp_pb2.Timestamp
     dimension: str
     kind: str
     amount: int
     subject: str
-    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dimension: _Optional[str] = ..., kind: _Optional[str] = ..., amount: _Optional[int] = ..., subject: _Optional[str] = ...) -> None: ...
+    used_change: int
+    reserved_change: int
+    tenant: str
+    base_model: str
+    period: str
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dimension: _Optional[str] = ..., kind: _Optional[str] = ..., amount: _Optional[int] = ..., subject: _Optional[str] = ..., used_change: _Optional[int] = ..., reserved_change: _Optional[int] = ..., tenant: _Optional[str] = ..., base_model: _Optional[str] = ..., period: _Optional[str] = ...) -> None: ...
 
 class ListLedgerRequest(_message.Message):
     __slots__ = ("parent", "page_size", "page_token", "filter")
@@ -380,20 +435,26 @@ class ListLedgerResponse(_message.Message):
     def __init__(self, entries: _Optional[_Iterable[_Union[LedgerEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class AuditEvent(_message.Message):
-    __slots__ = ("time", "principal", "method", "resource", "result", "peer")
+    __slots__ = ("time", "principal", "method", "resource", "result", "peer", "tenant", "call_id", "detail")
     TIME_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
     RESOURCE_FIELD_NUMBER: _ClassVar[int]
     RESULT_FIELD_NUMBER: _ClassVar[int]
     PEER_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
     time: _timestamp_pb2.Timestamp
     principal: str
     method: str
     resource: str
     result: str
     peer: str
-    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., principal: _Optional[str] = ..., method: _Optional[str] = ..., resource: _Optional[str] = ..., result: _Optional[str] = ..., peer: _Optional[str] = ...) -> None: ...
+    tenant: str
+    call_id: str
+    detail: str
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., principal: _Optional[str] = ..., method: _Optional[str] = ..., resource: _Optional[str] = ..., result: _Optional[str] = ..., peer: _Optional[str] = ..., tenant: _Optional[str] = ..., call_id: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class ListAuditEventsRequest(_message.Message):
     __slots__ = ("parent", "page_size", "page_token", "filter")

@@ -145,7 +145,9 @@ class TenantServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateTenant(self, request, context):
-        """Changes a tenant. Role: platform admin.
+        """Changes a tenant. What runs hold already stays held, even above a limit that
+        is lowered: it only keeps new ones out. Role: platform admin.
+        Errors: `ETAG_MISMATCH`, `FIELD_IMMUTABLE`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,7 +162,8 @@ class TenantServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SuspendTenant(self, request, context):
-        """Makes a tenant's runs wait and its calls fail. Role: platform admin.
+        """Makes a tenant's runs wait and its mutations fail with `TENANT_SUSPENDED`;
+        reading still works. Role: platform admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

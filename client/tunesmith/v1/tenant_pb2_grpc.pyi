@@ -25,13 +25,18 @@ class TenantServiceStub:
     ListTenants: _aio.UnaryUnaryMultiCallable[_tenant_pb2.ListTenantsRequest, _tenant_pb2.ListTenantsResponse]
     """Lists tenants, newest first. Role: platform admin."""
     UpdateTenant: _aio.UnaryUnaryMultiCallable[_tenant_pb2.UpdateTenantRequest, _tenant_pb2.UpdateTenantResponse]
-    """Changes a tenant. Role: platform admin."""
+    """Changes a tenant. What runs hold already stays held, even above a limit that
+    is lowered: it only keeps new ones out. Role: platform admin.
+    Errors: `ETAG_MISMATCH`, `FIELD_IMMUTABLE`.
+    """
     DeleteTenant: _aio.UnaryUnaryMultiCallable[_tenant_pb2.DeleteTenantRequest, _tenant_pb2.DeleteTenantResponse]
     """Deletes a tenant that has nothing any more, or with `cascade` all it has.
     Role: platform admin. Errors: `RESOURCE_IN_USE`.
     """
     SuspendTenant: _aio.UnaryUnaryMultiCallable[_tenant_pb2.SuspendTenantRequest, _tenant_pb2.SuspendTenantResponse]
-    """Makes a tenant's runs wait and its calls fail. Role: platform admin."""
+    """Makes a tenant's runs wait and its mutations fail with `TENANT_SUSPENDED`;
+    reading still works. Role: platform admin.
+    """
     ResumeTenant: _aio.UnaryUnaryMultiCallable[_tenant_pb2.ResumeTenantRequest, _tenant_pb2.ResumeTenantResponse]
     """Takes a suspension back. Role: platform admin."""
     CreateApiKey: _aio.UnaryUnaryMultiCallable[_tenant_pb2.CreateApiKeyRequest, _tenant_pb2.CreateApiKeyResponse]
@@ -94,7 +99,10 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenant_pb2.UpdateTenantRequest,
         context: _aio.ServicerContext[_tenant_pb2.UpdateTenantRequest, _abc.Awaitable[_tenant_pb2.UpdateTenantResponse]],
     ) -> _abc.Awaitable[_tenant_pb2.UpdateTenantResponse]:
-        """Changes a tenant. Role: platform admin."""
+        """Changes a tenant. What runs hold already stays held, even above a limit that
+        is lowered: it only keeps new ones out. Role: platform admin.
+        Errors: `ETAG_MISMATCH`, `FIELD_IMMUTABLE`.
+        """
 
     @_abc_1.abstractmethod
     def DeleteTenant(
@@ -112,7 +120,9 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenant_pb2.SuspendTenantRequest,
         context: _aio.ServicerContext[_tenant_pb2.SuspendTenantRequest, _abc.Awaitable[_tenant_pb2.SuspendTenantResponse]],
     ) -> _abc.Awaitable[_tenant_pb2.SuspendTenantResponse]:
-        """Makes a tenant's runs wait and its calls fail. Role: platform admin."""
+        """Makes a tenant's runs wait and its mutations fail with `TENANT_SUSPENDED`;
+        reading still works. Role: platform admin.
+        """
 
     @_abc_1.abstractmethod
     def ResumeTenant(
