@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tunesmith_trainer.failures import EXIT_CODES, RunFailure
 from tunesmith_trainer.rundir import RunDirectory
-from tunesmith_trainer.signals import StopRequest
 from tunesmith_trainer.spec import RunSpec, read_run_spec
+from tunesmith_trainer.stop_request import StopRequest
 
 USAGE = "usage: python -m tunesmith_trainer RUN.json\n"
 
@@ -21,12 +21,12 @@ def main(arguments: list[str]) -> int:
         wants_help = arguments in (["-h"], ["--help"])
         (sys.stdout if wants_help else sys.stderr).write(USAGE)
         return 0 if wants_help else 2
-    # First of all: a signal during the seconds in which torch is imported is not lost.
-    stop = StopRequest()
-    stop.install()
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     file = Path(arguments[0]).absolute()
     directory = RunDirectory(file.parent)
+    # First of all: a signal during the seconds in which torch is imported is not lost.
+    stop = StopRequest(directory.stop)
+    stop.install()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         spec = read_run_spec(file)
         code = directory.recorded_exit_code()

@@ -4,6 +4,9 @@ A folder `step-000123` holds the adapter in peft's layout (usable as a model by 
 optimiser's moments, the random state, `state.json` and `results.csv` so far; `manifest.json` has
 the SHA-256 of each. It appears under its name only when all of it is on the disk. The learning
 rate and the order of the data are functions of the step and the seed, so the step stands for both.
+
+`clock.json` has the time trained. It is not in the manifest, so that the digest of a step's
+checkpoint is the same however long it took to get there.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from tunesmith_trainer.network import ADAPTER_WEIGHTS, Network
 
 CHECKPOINT_FORMAT = "tunesmith.checkpoint/1"
 _MANIFEST = "manifest.json"
+_CLOCK = "clock.json"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -31,7 +35,7 @@ class Progress:
 
     `elapsed_tokens` counts prompt and completion without padding, in all epochs so far.
     `hopeless_steps`: how many steps in a row the loss was far worse than guessing.
-    `metrics`: the latest value of each column.
+    `metrics`: the latest value of each column. `seconds`: the time of training, in all attempts.
     """
 
     step: int = 0
@@ -39,6 +43,7 @@ class Progress:
     elapsed_examples: int = 0
     hopeless_steps: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +102,11 @@ class CheckpointFolder:
             save_file(_optimizer_tensors(network, optimizer), temporary / "optimizer.safetensors")
             save_file(_random_state(network.device), temporary / "random.safetensors")
             (temporary / "results.csv").write_bytes(results)
+            learnt = asdict(progress)
+            clock = {"seconds": learnt.pop("seconds")}
             state = {
                 "format": CHECKPOINT_FORMAT,
-                "progress": asdict(progress),
+                "progress": learnt,
                 "results_bytes": len(results),
                 "identity": identity,
                 "environment": environment,
@@ -109,6 +116,7 @@ class CheckpointFolder:
                 str(file.relative_to(temporary)): durable.sha256_of(file)
                 for file in durable.files_under(temporary)
             }
+            (temporary / _CLOCK).write_bytes(durable.json_bytes(clock))
             (temporary / _MANIFEST).write_bytes(durable.json_bytes({"files": hashes}))
             durable.publish_directory(temporary, final)
         except BaseException:
@@ -166,13 +174,20 @@ def _read(path: Path) -> Checkpoint | None:
         state = json.loads((path / "state.json").read_bytes())
         return Checkpoint(
             path=path,
-            progress=Progress(**state["progress"]),
+            progress=Progress(**state["progress"], seconds=_seconds(path / _CLOCK)),
             identity=state["identity"],
             environment=state["environment"],
             results=(path / "results.csv").read_bytes(),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _seconds(clock: Path) -> float:
+    try:
+        return float(json.loads(clock.read_bytes())["seconds"])
+    except FileNotFoundError:  # written before there was a clock
+        return 0.0
 
 
 def _optimizer_tensors(network: Network, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

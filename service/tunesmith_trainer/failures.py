@@ -25,6 +25,7 @@ class Reason(StrEnum):
     DIVERGED = "DIVERGED"
     BAD_BASE_MODEL = "BAD_BASE_MODEL"
     STORAGE_FULL = "STORAGE_FULL"
+    NOTHING_LEARNT = "NOTHING_LEARNT"
     STOPPED = "STOPPED"
 
 
@@ -39,6 +40,7 @@ EXIT_CODES: dict[Reason, int] = {
     Reason.DIVERGED: 12,
     Reason.BAD_BASE_MODEL: 13,
     Reason.STORAGE_FULL: 14,
+    Reason.NOTHING_LEARNT: 15,
     Reason.STOPPED: 20,
 }
 
@@ -100,10 +102,20 @@ class StorageFull(RunFailure):
     reason = Reason.STORAGE_FULL
 
 
+class NothingLearnt(RunFailure):
+    """A limit or a request ended the run before its first step, so there is no model to make."""
+
+    reason = Reason.NOTHING_LEARNT
+
+
 class Stopped(RunFailure):
-    """A signal asked the run to stop, and it has."""
+    """The run was asked to stop, and it has: another attempt can go on from its checkpoint."""
 
     reason = Reason.STOPPED
+
+
+class Cancelled(Stopped):
+    """The run was asked to stop for good: what it has learnt is not needed."""
 
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

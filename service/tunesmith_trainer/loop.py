@@ -1,10 +1,10 @@
-"""The training loop: steps, validation, checkpoints."""
+"""The training loop: steps, validation, checkpoints, and the ways to end before the last step."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 
@@ -13,12 +13,14 @@ from tunesmith_trainer.batches import epoch_batches
 from tunesmith_trainer.checkpoints import Checkpoint, CheckpointFolder, Progress
 from tunesmith_trainer.classification import classification_metrics
 from tunesmith_trainer.events import EventLog
-from tunesmith_trainer.failures import Diverged
+from tunesmith_trainer.failures import Diverged, NothingLearnt
+from tunesmith_trainer.limits import Boundary, StoppedAt, cause, ending, nothing_learnt
 from tunesmith_trainer.metrics import Score
 from tunesmith_trainer.preparation import Prepared
-from tunesmith_trainer.results import ResultsFile
+from tunesmith_trainer.results import TRAINING_COLUMNS, ResultsFile
 from tunesmith_trainer.schedule import learning_rate, steps_per_epoch
 from tunesmith_trainer.spec import RunSpec
+from tunesmith_trainer.stop_request import StopMode, StopRequest
 
 _HOPELESS_STEPS = 8
 _LOWER_THE_RATE = (
@@ -26,8 +28,16 @@ _LOWER_THE_RATE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class EarlyEnd:
+    """Training ended well before its last step: by what, and in words for people."""
+
+    stopped_at: StoppedAt
+    message: str
+
+
 class TrainingLoop:
-    """Takes a prepared run from where it stands to its last step."""
+    """Takes a prepared run from where it stands to its last step, or to where it has to end."""
 
     def __init__(
         self,
@@ -42,6 +52,7 @@ class TrainingLoop:
         self._wanted = spec.hyperparameters
         self._seed = spec.seed
         self._every = spec.checkpoints.every_steps
+        self._limits = spec.limits
         self._prepared = prepared
         self._folder = folder
         self._results = results
@@ -59,6 +70,7 @@ class TrainingLoop:
         # Twice the cross entropy of a uniform guess: no data does that, a blown-up adapter does.
         self._hopeless = 2 * math.log(prepared.network.head[0].shape[0])
         self._saved_step = 0
+        self._began: float | None = None
         self.progress = Progress()
         if checkpoint is not None:
             checkpoints.restore(checkpoint, prepared.network, self._optimizer)
@@ -71,27 +83,38 @@ class TrainingLoop:
         """The epoch of the last step, from 1; 0 before the first step."""
         return math.ceil(self.progress.step / self.per_epoch)
 
-    def run(self, pause: Callable[[], None]) -> None:
-        """Train to the last step. `pause` is called between steps and may raise to stop."""
+    def run(self, request: StopRequest) -> EarlyEnd | None:
+        """Train to the last step, or up to the step that a limit or a request to finish forbids.
+
+        Raises Stopped between steps, and Cancelled also within one, if `request` asks for it;
+        NothingLearnt if not even the first step may be taken.
+        """
+        self._began = time.monotonic() - self.progress.seconds
         while self.progress.step < self.total:
             epoch = self.progress.step // self.per_epoch + 1
             batches = epoch_batches(
                 self._lengths, batch_size=self._wanted.batch_size, seed=self._seed, epoch=epoch
             )
             for batch in batches[self.progress.step % self.per_epoch :]:
-                pause()
+                request.raise_if_asked()
+                early = self._early_end(batch, finish=request.mode is StopMode.FINISH)
+                if early is not None:
+                    self._conclude(early)
+                    return early
                 self._step(batch)
                 step = self.progress.step
                 if step % self.per_epoch == 0:
                     self._events.once("epoch", epoch, epoch=epoch, epochs=self._wanted.n_epochs)
                 if step == self.total or step % (self._every or self.per_epoch) == 0:
                     self.save()
+        return None
 
     def save(self) -> None:
         """Write a checkpoint of this step, unless it has one."""
         step = self.progress.step
         if step == self._saved_step:
             return
+        self._count_time()
         written = self._folder.write(
             self.progress,
             self._prepared.network,
@@ -111,16 +134,62 @@ class TrainingLoop:
             metrics=self.progress.metrics,
         )
 
-    def _step(self, batch: list[int]) -> None:
-        started = time.perf_counter()
-        progress = self.progress
-        step = progress.step + 1
-        rate = learning_rate(
+    def _count_time(self) -> None:
+        if self._began is not None:
+            self.progress.seconds = time.monotonic() - self._began
+
+    def _early_end(self, batch: list[int], *, finish: bool) -> EarlyEnd | None:
+        """What forbids the step with `batch`, if anything does."""
+        self._count_time()
+        at = Boundary(
+            tokens=self.progress.elapsed_tokens,
+            next_tokens=self._tokens(batch),
+            seconds=self.progress.seconds,
+            finish_requested=finish,
+        )
+        stopped_at = ending(self._limits, at)
+        if stopped_at is None:
+            return None
+        if self.progress.step == 0:
+            message, advice = nothing_learnt(stopped_at, self._limits, at)
+            raise NothingLearnt(message, advice=advice)
+        return EarlyEnd(
+            stopped_at,
+            f"Training ended at step {self.progress.step} of {self.total}:"
+            f" {cause(stopped_at, self._limits, at)}. What was learnt so far is the model.",
+        )
+
+    def _conclude(self, early: EarlyEnd) -> None:
+        """Leave the run as its last step would have: with a checkpoint and a whole measurement."""
+        self.save()  # first: measuring takes long, and a kill in it shall cost no step
+        self._events.message(early.message, level="warning")
+        step = self.progress.step
+        if step % self.per_epoch == 0 or not self._prepared.validation:
+            return  # its row has all there is
+        row = {column: self.progress.metrics[column] for column in TRAINING_COLUMNS}
+        row |= self._whole_validation()
+        self._results.replace_last(row)
+        self.progress.metrics = {**self.progress.metrics, **row}
+        # Told again: of two events about one step the later holds.
+        values = {**row, "learning_rate": self._rate(step)}
+        self._events.append("metrics", step=step, epoch=self.epoch, values=values)
+
+    def _tokens(self, batch: list[int]) -> int:
+        return sum(self._lengths[number] for number in batch)
+
+    def _rate(self, step: int) -> float:
+        return learning_rate(
             step,
             total=self.total,
             warmup_ratio=self._wanted.warmup_ratio,
             peak=self._wanted.learning_rate,
         )
+
+    def _step(self, batch: list[int]) -> None:
+        started = time.perf_counter()
+        progress = self.progress
+        step = progress.step + 1
+        rate = self._rate(step)
         self._optimizer.zero_grad(set_to_none=True)
         score = self._prepared.scorer.train(batch)
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, self._wanted.max_grad_norm)
@@ -128,7 +197,7 @@ class TrainingLoop:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
-        tokens = sum(self._lengths[number] for number in batch)
+        tokens = self._tokens(batch)
         speed = tokens / (time.perf_counter() - started)
         progress.step = step
         progress.elapsed_tokens += tokens
@@ -179,17 +248,7 @@ class TrainingLoop:
         if not numbers:
             return {}
         if step % self.per_epoch == 0:
-            classes = prepared.classes
-            score, found = prepared.scorer.evaluate(
-                numbers, classes=classes.tokens if classes else ()
-            )
-            values = score.columns("validation")
-            if classes:
-                examples = [prepared.examples[number] for number in numbers]
-                truth = [example.tokens[example.learnt[0][0]] for example in examples]
-                probabilities = [found[number] for number in numbers]
-                values |= classification_metrics(classes, truth, probabilities)
-            return values
+            return self._whole_validation()
         cadence = max(1, self.total // 20)
         if step % cadence:
             return {}
@@ -197,3 +256,16 @@ class TrainingLoop:
         start = (step // cadence - 1) * size
         batch = [numbers[(start + offset) % len(numbers)] for offset in range(size)]
         return prepared.scorer.evaluate(batch)[0].columns("validation")
+
+    def _whole_validation(self) -> dict[str, float]:
+        """The cells of the whole validation file, with the classification metrics."""
+        prepared = self._prepared
+        numbers, classes = prepared.validation, prepared.classes
+        score, found = prepared.scorer.evaluate(numbers, classes=classes.tokens if classes else ())
+        values = score.columns("validation")
+        if classes:
+            examples = [prepared.examples[number] for number in numbers]
+            truth = [example.tokens[example.learnt[0][0]] for example in examples]
+            probabilities = [found[number] for number in numbers]
+            values |= classification_metrics(classes, truth, probabilities)
+        return values

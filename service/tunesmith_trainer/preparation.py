@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tunesmith_trainer.records import Completion, read_records
 from tunesmith_trainer.results import TRAINING_COLUMNS, VALIDATION_COLUMNS
 from tunesmith_trainer.scoring import Scorer
 from tunesmith_trainer.spec import RunSpec
+from tunesmith_trainer.stop_request import StopRequest
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ def prepare(
     events: EventLog,
     *,
     loaded: LoadedBase | None,
-    pause: Callable[[], None],
+    request: StopRequest,
 ) -> Prepared:
-    """Read, load, tokenise and check. `pause` is called between stages and may raise to stop.
+    """Read, load, tokenise and check. Raises Stopped between stages if `request` asks for it.
 
     `loaded` is the base where the process has it already (a fork server's child).
     """
@@ -66,23 +66,23 @@ def prepare(
     validation = (
         read_records(spec.data.validation, spec.data.shape) if spec.data.validation else None
     )
-    pause()
+    request.raise_if_asked()
     device = resolve_device(spec.device)
     base = loaded or load_base(spec.base, device)
-    pause()
+    request.raise_if_asked()
     limit = min(spec.hyperparameters.max_sequence_length, base.context_length)
     encoded = encode_records(training.records, base.tokenizer, limit=limit)
     held_out = (
         encode_records(validation.records, base.tokenizer, limit=limit) if validation else Encoded()
     )
     examples = encoded.examples + held_out.examples
-    stop = None
+    stop_text = None
     if spec.data.shape == "prompt_completion":
-        stop = _stop_text(encoded, base)
-        if stop is None and spec.classification is None:
+        stop_text = _stop_text(encoded, base)
+        if stop_text is None and spec.classification is None:
             _tell_about_stop(encoded, events)
-    classes = _classes(spec, encoded, held_out, stop)
-    pause()
+    classes = _classes(spec, encoded, held_out, stop_text)
+    request.raise_if_asked()
     network = Network(
         base.model, spec.hyperparameters.lora, seed=spec.seed, base_name=spec.base.name
     )
@@ -97,7 +97,7 @@ def prepare(
         )
     elif network.cut:
         events.message("The base cannot be cut; its lower layers are computed in every step.")
-    pause()
+    request.raise_if_asked()
     return Prepared(
         base=base,
         network=network,
@@ -106,13 +106,14 @@ def prepare(
             examples,
             prompt_weight=spec.hyperparameters.prompt_loss_weight,
             activations=activations,
+            between=request.raise_if_cancelled,
         ),
         examples=examples,
         training_count=len(encoded.examples),
         truncated=encoded.truncated + held_out.truncated,
         dropped=encoded.dropped + held_out.dropped,
         classes=classes,
-        stop=stop,
+        stop=stop_text,
         columns=[
             *TRAINING_COLUMNS,
             *(VALIDATION_COLUMNS if validation else ()),

@@ -42,6 +42,14 @@ class ResultsFile:
         self._file.write((",".join(cells) + "\n").encode())
         self._file.flush()
 
+    def replace_last(self, values: Mapping[str, float]) -> None:
+        """Put the row of `values` in the place of the last one."""
+        content = self.content()
+        start = content.rstrip(b"\n").rfind(b"\n") + 1
+        self._file.seek(start)
+        self._file.truncate()
+        self.append(values)
+
     def content(self) -> bytes:
         """The whole file as bytes."""
         return self._path.read_bytes()

@@ -27,6 +27,7 @@ class RunDirectory:
         self.checkpoints = path / "checkpoints"
         self.model = path / "model"
         self.outcome = path / "outcome.json"
+        self.stop = path / "stop.json"
         self._lock: int | None = None
 
     def acquire(self) -> None:

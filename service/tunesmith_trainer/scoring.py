@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,7 +30,11 @@ class _Targets:
 
 
 class Scorer:
-    """Scores examples by their number, through the cached lower layers where there are such."""
+    """Scores examples by their number, through the cached lower layers where there are such.
+
+    `between` is called before each micro-batch and may raise: a batch or a validation file can
+    take minutes, and a cancelled run shall not.
+    """
 
     def __init__(
         self,
@@ -39,9 +43,11 @@ class Scorer:
         *,
         prompt_weight: float,
         activations: Activations | None,
+        between: Callable[[], None] = lambda: None,
     ) -> None:
         self._network = network
         self._activations = activations
+        self._between = between
         self._inputs = [example.tokens[:-1] for example in examples]
         self._lengths = [len(tokens) for tokens in self._inputs]
         self._targets = [_targets(example, prompt_weight) for example in examples]
@@ -59,6 +65,7 @@ class Scorer:
         total = Score()
         self._network.train(True)
         for micro in micro_batches(batch, self._lengths):
+            self._between()
             hidden = self._hidden(micro)
             loss, score = self._loss(micro, hidden)
             (loss / divisor).backward()  # type: ignore[no-untyped-call]
@@ -78,6 +85,7 @@ class Scorer:
         probabilities: dict[int, list[float]] = {}
         self._network.train(False)
         for micro in micro_batches(numbers, self._lengths):
+            self._between()
             hidden = self._hidden(micro)
             total.add(self._loss(micro, hidden)[1])
             if classes:

@@ -103,6 +103,18 @@ class Checkpoints(_Part):
     keep: int = Field(default=2, ge=1)
 
 
+class Limits(_Part):
+    """What the run may take at most, over all attempts; None is no limit.
+
+    A run that reaches one ends early with what it has learnt. The learning rate and the order of
+    the data stay those of the whole plan. `max_seconds` counts the time of training, without that
+    of starting up.
+    """
+
+    max_trained_tokens: int | None = Field(default=None, ge=1)
+    max_seconds: float | None = Field(default=None, gt=0)
+
+
 class RunSpec(_Part):
     """`run.json` as a whole."""
 
@@ -118,6 +130,7 @@ class RunSpec(_Part):
     threads: int = Field(default=1, ge=1, le=1024)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoints: Checkpoints = Checkpoints()
+    limits: Limits = Limits()
     resume_from: AbsolutePath | None = None
 
     @model_validator(mode="after")

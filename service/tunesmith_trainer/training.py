@@ -20,17 +20,18 @@ from tunesmith_trainer.failures import (
     EXIT_CODES,
     SUCCESS,
     BadRunSpec,
+    Cancelled,
     Reason,
     RunFailure,
     Status,
     classified,
 )
-from tunesmith_trainer.loop import TrainingLoop
+from tunesmith_trainer.loop import EarlyEnd, TrainingLoop
 from tunesmith_trainer.preparation import Prepared, prepare
 from tunesmith_trainer.results import ResultsFile
 from tunesmith_trainer.rundir import RunDirectory
-from tunesmith_trainer.signals import StopRequest
 from tunesmith_trainer.spec import RunSpec
+from tunesmith_trainer.stop_request import StopRequest
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +61,9 @@ class Run:
         events = EventLog(self._directory.events)
         try:
             with ExitStack() as open_files:
-                self._train(events, open_files)
-            model: dict[str, Any] | None = self._export()
-            outcome = self._outcome(Status.SUCCEEDED, None, model)
+                early = self._train(events, open_files)
+            self._stop.raise_if_cancelled()
+            outcome = self._outcome(Status.SUCCEEDED, model=self._export(), early=early)
             code = SUCCESS
         except BaseException as error:
             failure = classified(error)
@@ -70,15 +71,15 @@ class Run:
                 log.error("%s", _trace(error))
             if failure.reason is Reason.BAD_RUN_SPEC:
                 raise failure from error  # nothing has been trained, so there is no outcome
-            failure, model = self._wind_up(failure)
+            failure = self._wind_up(failure)
             status = Status.STOPPED if failure.reason is Reason.STOPPED else Status.FAILED
-            outcome = self._outcome(status, failure, model)
+            outcome = self._outcome(status, failure)
             code = EXIT_CODES[failure.reason]
         # The event comes first: whoever sees the outcome finds the log complete. If the disk is
         # full, the exit code still tells.
         with suppress(OSError):
-            told = {key: outcome[key] for key in ("status", "reason", "message", "advice")}
-            events.once("completed", 0, **told)
+            told = ("status", "reason", "message", "advice", "stopped_at")
+            events.once("completed", 0, **{key: outcome[key] for key in told})
             events.close()
         try:
             self._directory.write_outcome(outcome)
@@ -87,7 +88,7 @@ class Run:
             return EXIT_CODES[classified(error).reason]
         return code
 
-    def _train(self, events: EventLog, open_files: ExitStack) -> None:
+    def _train(self, events: EventLog, open_files: ExitStack) -> EarlyEnd | None:
         spec, directory = self._spec, self._directory
         folder = CheckpointFolder(directory.checkpoints, keep=spec.checkpoints.keep)
         prepared = self._prepared = prepare(
@@ -95,7 +96,7 @@ class Run:
             directory.path,
             events,
             loaded=self._loaded,
-            pause=self._stop.raise_if_requested,
+            request=self._stop,
         )
         checkpoint = self._checkpoint(prepared, events)
         results = ResultsFile(
@@ -120,7 +121,7 @@ class Run:
             dropped_examples=prepared.dropped,
             start_step=loop.progress.step,
         )
-        loop.run(self._stop.raise_if_requested)
+        return loop.run(self._stop)
 
     def _checkpoint(self, prepared: Prepared, events: EventLog) -> Checkpoint | None:
         """The checkpoint to go on from: this directory's own before that of `resume_from`."""
@@ -154,16 +155,17 @@ class Run:
             return checkpoint
         return None
 
-    def _wind_up(self, failure: RunFailure) -> tuple[RunFailure, dict[str, Any] | None]:
-        """After a request to stop, keep what has been learnt: a checkpoint, and it as a model."""
-        if failure.reason is not Reason.STOPPED or not self._loop or not self._loop.progress.step:
-            return failure, None
+    def _wind_up(self, failure: RunFailure) -> RunFailure:
+        """After a request to pause, keep what has been learnt: write a checkpoint, and no more."""
+        paused = failure.reason is Reason.STOPPED and not isinstance(failure, Cancelled)
+        if not paused or not self._loop or not self._loop.progress.step:
+            return failure
         try:
             self._loop.save()
-            return failure, self._export()
+            return failure
         except Exception as error:
             log.error("%s", _trace(error))
-            return classified(error), None
+            return classified(error)
 
     def _export(self) -> dict[str, Any]:
         prepared = self._prepared
@@ -173,14 +175,21 @@ class Run:
         )
 
     def _outcome(
-        self, status: Status, failure: RunFailure | None, model: dict[str, Any] | None
+        self,
+        status: Status,
+        failure: RunFailure | None = None,
+        *,
+        model: dict[str, Any] | None = None,
+        early: EarlyEnd | None = None,
     ) -> dict[str, Any]:
         progress = self._loop.progress if self._loop else None
+        end = failure or early
         return {
             "status": status,
             "reason": failure.reason if failure else None,
-            "message": failure.message if failure else "The run succeeded.",
+            "message": end.message if end else "The run succeeded.",
             "advice": failure.advice if failure else None,
+            "stopped_at": early.stopped_at if early else None,
             "trained_tokens": progress.elapsed_tokens if progress else 0,
             "steps": progress.step if progress else 0,
             "epochs": self._loop.progress.step / self._loop.per_epoch if self._loop else 0.0,
@@ -188,6 +197,7 @@ class Run:
             "metrics": progress.metrics if progress else {},
             "peak_memory_bytes": _peak_memory(),
             "seconds": round(time.monotonic() - self._started, 3),
+            "training_seconds": round(progress.seconds, 3) if progress else 0.0,
         }
 
 

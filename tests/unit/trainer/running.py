@@ -6,8 +6,8 @@ from typing import Any
 
 from tunesmith_trainer.bases.materialise import materialise
 from tunesmith_trainer.rundir import RunDirectory
-from tunesmith_trainer.signals import StopRequest
 from tunesmith_trainer.spec import read_run_spec
+from tunesmith_trainer.stop_request import StopRequest
 
 
 def tiny_base(folder: Path) -> Path:
@@ -96,7 +96,7 @@ def train_here(run_json: Path) -> int:
     directory = RunDirectory(run_json.parent)
     directory.acquire()
     try:
-        return Run(read_run_spec(run_json), directory, StopRequest()).execute()
+        return Run(read_run_spec(run_json), directory, StopRequest(directory.stop)).execute()
     finally:
         directory.release()
 
