@@ -18,7 +18,7 @@ from tunesmith_server.domain.errors import QuotaViolation
 from tunesmith_server.domain.events import Event, Kind
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.model import BaseModel, Model
-from tunesmith_server.domain.observation import Observation, Report
+from tunesmith_server.domain.observation import Observation, Report, StopMode
 from tunesmith_server.domain.quota import Dimension, Hold, Limits
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tenant import ApiKey, Tenant
@@ -353,8 +353,14 @@ class Backend(Protocol):
         """The trainer's reports of this attempt after a sequence, in order."""
         ...
 
-    async def stop(self, run: FineTune) -> None:
-        """Ask the attempt to checkpoint and stop; harmless when it has."""
+    async def stop(self, run: FineTune, mode: StopMode) -> None:
+        """Ask the attempt to stop; harmless when it has.
+
+        Ask again until it has ended: that is what kills one that does not within its grace. A
+        stronger mode takes a weaker one's place, never the other way round: CANCEL is stronger than
+        FINISH, and that than PAUSE. An attempt that was never started keeps no trace of the asking.
+        A later attempt honours a FINISH that an earlier one was lost over, and no other mode.
+        """
         ...
 
     async def discard(self, run: FineTune) -> None:

@@ -43,9 +43,11 @@ def asked(file: Path) -> StopMode | None:
         content = json.loads(file.read_bytes())
     except FileNotFoundError:
         return None
+    except ValueError:
+        content = None
     if not isinstance(content, dict) or content.get("mode") not in list(StopMode):
         wanted = " or ".join(f'{{"mode": "{mode}"}}' for mode in StopMode)
-        raise ValueError(f"{file}: it must be {wanted}")
+        raise ValueError(f"{file} must be {wanted}")
     return StopMode(content["mode"])
 
 

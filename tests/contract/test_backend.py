@@ -5,6 +5,7 @@ place; the last test trains for real.
 """
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -22,10 +23,11 @@ from tunesmith_server.adapters.local.artefacts import LocalArtefacts
 from tunesmith_server.adapters.local.backend import LocalBackend
 from tunesmith_server.adapters.local.bases import BaseLibrary
 from tunesmith_server.domain.errors import ChecksumMismatch, NotFound, StorageFull, Unavailable
-from tunesmith_server.domain.fine_tune import DatasetVersion, FineTune
+from tunesmith_server.domain.fine_tune import DatasetVersion, FineTune, RunLimits
 from tunesmith_server.domain.model import BaseModel
-from tunesmith_server.domain.observation import Observation, Phase
+from tunesmith_server.domain.observation import Observation, Phase, StopMode
 from tunesmith_server.ports import Artefacts, Backend
+from tunesmith_trainer import durable, stop_request
 
 from tests.unit.domain.builders import a_run
 
@@ -178,6 +180,14 @@ async def test_the_trainer_is_told_what_was_resolved(place: Place, run: FineTune
     assert own.read_text() == place.data.read_text()
     assert spec["hyperparameters"]["lora"]["layers"] == 2
     assert (spec["resume_from"], spec["parent_adapter"], spec["attempt"]) == (None, None, 1)
+    assert spec["limits"] == {"max_trained_tokens": None, "max_seconds": None}
+
+
+async def test_the_trainer_is_told_the_limits(place: Place, run: FineTune) -> None:
+    limits = RunLimits(max_trained_tokens=1000, max_cost_micros=5, max_run_seconds=60.5)
+    await place.backend("succeed").start(replace(run, spec=replace(run.spec, limits=limits)))
+    told = place.json(run, "run.json")["limits"]
+    assert told == {"max_trained_tokens": 1000, "max_seconds": 60.5}
 
 
 async def test_a_failure_keeps_its_reason(place: Place, run: FineTune) -> None:
@@ -241,7 +251,7 @@ async def test_a_start_that_died_before_its_record_is_adopted(place: Place, run:
     await second.start(run)
     await seen(second, run, Phase.RUNNING)
     assert len(place.trainers()) == 1
-    await second.stop(run)
+    await second.stop(run, StopMode.CANCEL)
     await seen(second, run, Phase.STOPPED)
 
 
@@ -253,7 +263,7 @@ async def test_a_pid_used_again_by_another_is_not_the_trainer(place: Place, run:
     try:
         file = place.folder(run) / "process.json"
         file.write_text(json.dumps({**record, "pid": bystander.pid, "start_time": 1.0}))
-        await backend.stop(run)
+        await backend.stop(run, StopMode.CANCEL)
         assert (await backend.observe(run)).phase is Phase.LOST
         await backend.discard(run)
         assert bystander.returncode is None
@@ -397,21 +407,118 @@ async def test_reports_are_complete_and_in_order_across_a_torn_line(
 # --- stopping ---------------------------------------------------------------------------------
 
 
-async def test_stopping_ends_with_a_checkpoint(place: Place, run: FineTune) -> None:
+async def test_a_pause_ends_with_a_checkpoint(place: Place, run: FineTune) -> None:
     backend = place.backend("prepared,wait=go")
     await backend.start(run)
     await seen(backend, run, Phase.RUNNING)
-    await backend.stop(run)
-    await seen(backend, run, Phase.STOPPED)
-    await backend.stop(run)
+    await backend.stop(run, StopMode.PAUSE)
+    ended = await seen(backend, run, Phase.STOPPED, Phase.SUCCEEDED, Phase.LOST)
+    assert (ended.phase, ended.stopped_at) == (Phase.STOPPED, "")
+    await backend.stop(run, StopMode.PAUSE)
     assert (place.folder(run) / "checkpoints" / "step-000007").exists()
+
+
+async def test_a_cancel_ends_without_one(place: Place, run: FineTune) -> None:
+    backend = place.backend("prepared,wait=go")
+    await backend.start(run)
+    await seen(backend, run, Phase.RUNNING)
+    await backend.stop(run, StopMode.CANCEL)
+    await seen(backend, run, Phase.STOPPED)
+    assert not (place.folder(run) / "checkpoints").exists()
+
+
+async def test_a_finish_ends_with_a_model_and_says_so(place: Place, run: FineTune) -> None:
+    backend = place.backend("prepared,wait=go")
+    await backend.start(run)
+    await seen(backend, run, Phase.RUNNING)
+    await backend.stop(run, StopMode.FINISH)
+    ended = await seen(backend, run, Phase.STOPPED, Phase.SUCCEEDED, Phase.LOST)
+    assert (ended.phase, ended.stopped_at) == (Phase.SUCCEEDED, "FINISH_REQUESTED")
+    assert (backend.model_folder(run) / "adapter.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "holds"),
+    [
+        (StopMode.PAUSE, StopMode.FINISH, StopMode.FINISH),
+        (StopMode.PAUSE, StopMode.CANCEL, StopMode.CANCEL),
+        (StopMode.FINISH, StopMode.PAUSE, StopMode.FINISH),
+        (StopMode.FINISH, StopMode.CANCEL, StopMode.CANCEL),
+        (StopMode.CANCEL, StopMode.PAUSE, StopMode.CANCEL),
+        (StopMode.CANCEL, StopMode.FINISH, StopMode.CANCEL),
+    ],
+)
+async def test_of_two_ways_to_stop_the_stronger_holds(
+    place: Place, run: FineTune, first: StopMode, then: StopMode, holds: StopMode
+) -> None:
+    backend = place.backend("prepared,deaf,wait=go")
+    await backend.start(run)
+    await until((place.folder(run) / "deaf").exists)
+    await backend.stop(run, first)
+    await place.backend("starts nothing").stop(run, then)
+    assert place.json(run, "stop.json") == {"mode": holds}
+
+
+async def test_each_way_to_stop_has_its_grace(place: Place, run: FineTune) -> None:
+    backend = place.backend("prepared,deaf,wait=go", stop_grace=0, finish_grace=600)
+    await backend.start(run)
+    await until((place.folder(run) / "deaf").exists)
+    await backend.stop(run, StopMode.FINISH)
+    await backend.stop(run, StopMode.PAUSE)
+    assert (await backend.observe(run)).phase is Phase.RUNNING, "finishing takes its time"
+    await backend.stop(run, StopMode.CANCEL)
+    assert (await backend.observe(run)).phase is Phase.LOST
+
+
+@pytest.mark.parametrize(
+    ("mode", "phase"), [(StopMode.PAUSE, Phase.STOPPED), (StopMode.FINISH, Phase.SUCCEEDED)]
+)
+async def test_a_trainer_that_does_not_listen_yet_learns_of_it_when_it_does(
+    place: Place, run: FineTune, mode: StopMode, phase: Phase
+) -> None:
+    backend = place.backend("unready=ready,prepared,wait=go")
+    await backend.start(run)
+    await backend.stop(run, mode)
+    (place.folder(run) / "ready").touch()
+    assert (await seen(backend, run, phase, Phase.LOST)).phase is phase
+
+
+async def test_a_cancel_does_not_wait_for_a_trainer_to_listen(place: Place, run: FineTune) -> None:
+    backend = place.backend("unready=never")
+    await backend.start(run)
+    await backend.stop(run, StopMode.CANCEL)
+    assert (await backend.observe(run)).phase is Phase.LOST
+    assert not place.trainers()
+
+
+async def test_a_full_disk_does_not_keep_a_run_from_being_cancelled(
+    place: Place, run: FineTune, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = place.backend("prepared,wait=go")
+    await backend.start(run)
+    await seen(backend, run, Phase.RUNNING)
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(durable, "replace_json", full)
+    with pytest.raises(StorageFull):
+        await backend.stop(run, StopMode.PAUSE)
+    assert (await backend.observe(run)).phase is Phase.RUNNING
+    await backend.stop(run, StopMode.CANCEL)
+    assert (await backend.observe(run)).phase is Phase.LOST
+
+
+def test_trainer_and_service_mean_the_same_ways_to_stop() -> None:
+    assert [mode.value for mode in stop_request.StopMode] == ["pause", "finish", "cancel"]
+    assert {mode.value for mode in StopMode} == {mode.value for mode in stop_request.StopMode}
 
 
 async def test_an_adopted_trainer_can_be_stopped(place: Place, run: FineTune) -> None:
     await place.backend("prepared,wait=go").start(run)
     second = place.backend("starts nothing")
     await seen(second, run, Phase.RUNNING)
-    await second.stop(run)
+    await second.stop(run, StopMode.CANCEL)
     await seen(second, run, Phase.STOPPED)
 
 
@@ -421,18 +528,18 @@ async def test_a_trainer_that_does_not_stop_is_killed_after_the_grace(
     patient = place.backend("prepared,deaf,wait=go", stop_grace=600)
     await patient.start(run)
     await until((place.folder(run) / "deaf").exists)
-    await patient.stop(run)
-    await patient.stop(run)
+    await patient.stop(run, StopMode.CANCEL)
+    await patient.stop(run, StopMode.CANCEL)
     assert (await patient.observe(run)).phase is Phase.RUNNING
     restarted = place.backend("starts nothing", stop_grace=0)
-    await restarted.stop(run)
+    await restarted.stop(run, StopMode.CANCEL)
     assert (await restarted.observe(run)).phase is Phase.LOST
     assert not place.trainers()
 
 
 async def test_stopping_what_never_started_leaves_nothing(place: Place, run: FineTune) -> None:
     backend = place.backend("succeed")
-    await backend.stop(run)
+    await backend.stop(run, StopMode.CANCEL)
     await backend.discard(run)
     assert (await backend.observe(run)).phase is Phase.ABSENT
     assert not place.runs.exists()
@@ -456,6 +563,37 @@ async def test_a_later_attempt_resumes_from_the_last_checkpoint(place: Place) ->
     assert place.json(third, "run.json")["resume_from"] == str(place.folder(first))
     (prepared, *_) = await last.reports(third, 0, 10)
     assert prepared.data["start_step"] == 5
+
+
+async def test_after_a_pause_the_next_attempt_goes_on_from_its_checkpoint(place: Place) -> None:
+    first, second = an_attempt(1), an_attempt(2)
+    backend = place.backend("prepared,wait=go")
+    await backend.start(first)
+    await seen(backend, first, Phase.RUNNING)
+    await backend.stop(first, StopMode.PAUSE)
+    await seen(backend, first, Phase.STOPPED)
+    await backend.start(second)
+    assert (await seen(backend, second, Phase.RUNNING, Phase.STOPPED)).phase is Phase.RUNNING
+    assert place.json(second, "run.json")["resume_from"] == str(place.folder(first))
+    (prepared,) = await backend.reports(second, 0, 10)
+    assert prepared.data["start_step"] == 7
+
+
+async def test_a_finish_outlives_the_attempt_that_was_lost_over_it(place: Place) -> None:
+    first, second, third = an_attempt(1), an_attempt(2), an_attempt(3)
+    backend = place.backend("prepared,checkpoint=5,deaf,wait=go")
+    await backend.start(first)
+    await until((place.folder(first) / "deaf").exists)
+    await backend.stop(first, StopMode.FINISH)
+    (trainer,) = place.trainers()
+    trainer.kill()
+    await seen(backend, first, Phase.LOST)
+    await place.backend("crash=1").start(second)
+    await seen(backend, second, Phase.LOST)
+    again = place.backend("prepared,wait=go")
+    await again.start(third)
+    ended = await seen(again, third, Phase.SUCCEEDED, Phase.STOPPED, Phase.LOST)
+    assert (ended.phase, ended.stopped_at) == (Phase.SUCCEEDED, "FINISH_REQUESTED")
 
 
 async def test_the_reaper_stops_orphans_and_nothing_else(place: Place, run: FineTune) -> None:
@@ -572,3 +710,29 @@ async def test_the_real_trainer_trains_the_tiny_base(place: Place, tmp_path: Pat
     artefacts = LocalArtefacts(tmp_path / "models")
     size = await artefacts.keep(run.uid, backend.model_folder(run), ended.model_digest)
     assert size == ended.model_size_bytes
+
+
+async def test_the_real_trainer_pauses_goes_on_and_finishes(place: Place, tmp_path: Path) -> None:
+    first, second = an_attempt(1), an_attempt(2)
+    backend = place.real(bases=BaseLibrary(folder=tmp_path / "real-bases"))
+
+    def long(run: FineTune) -> FineTune:
+        values = replace(run.resolved.hyperparameters, n_epochs=5_000)
+        return replace(run, resolved=replace(run.resolved, hyperparameters=values))
+
+    await backend.start(long(first))
+
+    async def has_learnt() -> bool:
+        return "metrics" in {each.kind for each in await backend.reports(first, 0, 100)}
+
+    await until(has_learnt, within=60)
+    await backend.stop(first, StopMode.PAUSE)
+    paused = await seen(backend, first, Phase.STOPPED, Phase.SUCCEEDED, Phase.LOST, within=60)
+    assert paused.phase is Phase.STOPPED, paused
+
+    await backend.start(long(second))
+    await backend.stop(second, StopMode.FINISH)
+    ended = await seen(backend, second, Phase.SUCCEEDED, Phase.FAILED, Phase.LOST, within=60)
+    assert (ended.phase, ended.stopped_at) == (Phase.SUCCEEDED, "FINISH_REQUESTED"), ended
+    assert (ended.steps, ended.trained_tokens) == (paused.steps, paused.trained_tokens)
+    assert (backend.model_folder(second) / "adapter_model.safetensors").exists()

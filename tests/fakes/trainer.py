@@ -4,8 +4,10 @@
 
 * prepared, metrics=N, checkpoint=STEP: write the events of that name (and the checkpoint)
 * half, rest: write the first half of a line of events.jsonl; write the other half
-* wait=NAME: wait for a file NAME in the run directory, and obey SIGTERM while waiting
-* deaf: ignore SIGTERM from here on
+* wait=NAME: wait for a file NAME in the run directory, and obey stop.json and SIGTERM meanwhile
+* unready=NAME: wait for a file NAME as one that does not listen yet: a signal kills it, and it
+  has not taken its lock
+* deaf: ignore stop.json and SIGTERM from here on
 * tell: write pid, session, environment and arguments into `told.json`
 * succeed, succeed-without-model, fail=REASON: write the outcome and end
 * crash=CODE: end without an outcome, with a complaint
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 stop_requested = False
+deaf = False
 WEIGHTS = b"weights"
 
 
@@ -67,14 +70,14 @@ class Trainer:
             case "wait":
                 self.wait(self.folder / value)
             case "deaf":
+                global deaf
+                deaf = True
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 (self.folder / "deaf").touch()
             case "tell":
                 self.tell()
             case "succeed":
-                (self.folder / "model").mkdir()
-                (self.folder / "model" / "adapter.safetensors").write_bytes(WEIGHTS)
-                self.end("succeeded", None, 0, model=described())
+                self.succeed()
             case "succeed-without-model":
                 self.end("succeeded", None, 0, model=described())
             case "fail":
@@ -87,10 +90,26 @@ class Trainer:
 
     def wait(self, file: Path) -> None:
         while not file.exists():
-            if stop_requested:
-                self.do("checkpoint=7")
-                self.end("stopped", "STOPPED", 20)
+            match None if deaf else self.stop_mode():
+                case "cancel":
+                    self.end("stopped", "STOPPED", 20)
+                case "finish":
+                    self.succeed(stopped_at="FINISH_REQUESTED")
+                case "pause":
+                    self.do("checkpoint=7")
+                    self.end("stopped", "STOPPED", 20)
             time.sleep(0.005)
+
+    def stop_mode(self) -> str | None:
+        try:
+            return str(json.loads((self.folder / "stop.json").read_text())["mode"])
+        except FileNotFoundError:
+            return "pause" if stop_requested else None
+
+    def succeed(self, **fields: Any) -> None:
+        (self.folder / "model").mkdir()
+        (self.folder / "model" / "adapter.safetensors").write_bytes(WEIGHTS)
+        self.end("succeeded", None, 0, model=described(), **fields)
 
     def append(self, kind: str, **fields: Any) -> None:
         self.events.write(self.line(kind, **fields))
@@ -110,7 +129,7 @@ class Trainer:
         }
         self.put("told.json", told)
 
-    def end(self, status: str, reason: str | None, code: int, model: object = None) -> None:
+    def end(self, status: str, reason: str | None, code: int, **fields: Any) -> None:
         self.append("completed", status=status)
         outcome = {
             "format": "tunesmith.outcome/1",
@@ -120,10 +139,11 @@ class Trainer:
             "advice": None,
             "trained_tokens": 1234,
             "steps": 10,
-            "model": model,
+            "model": None,
             "metrics": {"training_loss": 0.25},
             "peak_memory_bytes": 1,
             "seconds": 0.1,
+            **fields,
         }
         self.put("outcome.json", outcome)
         sys.exit(code)
@@ -146,7 +166,12 @@ def note(_number: int, _frame: object) -> None:
 
 
 if __name__ == "__main__":
+    script = sys.argv[1].split(",")
+    if script[0].startswith("unready="):
+        name = script.pop(0).removeprefix("unready=")
+        while not Path(sys.argv[2]).with_name(name).exists():
+            time.sleep(0.005)
     signal.signal(signal.SIGTERM, note)
     trainer = Trainer(Path(sys.argv[2]))
-    for each in sys.argv[1].split(","):
+    for each in script:
         trainer.do(each)

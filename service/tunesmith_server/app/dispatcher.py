@@ -23,7 +23,7 @@ from tunesmith_server.domain import decide as then
 from tunesmith_server.domain.errors import DomainError, StorageFull, Unavailable
 from tunesmith_server.domain.events import Event, Kind, Level
 from tunesmith_server.domain.fine_tune import Failure, FineTune
-from tunesmith_server.domain.observation import Observation, Phase, Report
+from tunesmith_server.domain.observation import Observation, Phase, Report, StopMode
 from tunesmith_server.domain.quota import Dimension
 from tunesmith_server.domain.states import State, WaitReason
 from tunesmith_server.ports import Backend, Claim, Clock, Hints, Store, TenantScope, Transaction
@@ -162,7 +162,7 @@ class Dispatcher:
                 await self._backend.start(run)
                 return run
             case then.Stop():
-                await self._backend.stop(run)
+                await self._backend.stop(run, StopMode.CANCEL)
                 return run
             case then.Begin():
                 return await self._move(claim, State.RUNNING, _STARTED)

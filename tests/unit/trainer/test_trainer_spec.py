@@ -35,6 +35,9 @@ def changed(path, **changes):
         ({"data__shape": "text"}, "data.shape: "),
         ({"classification": {}}, "classification needs data.validation"),
         ({"seed": -1}, "seed: "),
+        ({"limits": {"max_trained_tokens": 0}}, "limits.max_trained_tokens: "),
+        ({"limits": {"max_seconds": 0}}, "limits.max_seconds: "),
+        ({"limits": {"max_tokens": 5}}, "limits.max_tokens: Extra inputs"),
     ],
 )
 def test_a_wrong_field_is_named_in_one_line_and_the_exit_code_is_2(

@@ -25,7 +25,7 @@ from tunesmith_server.domain.catalogue import BUILT_IN
 from tunesmith_server.domain.errors import BaseModelUnknown, NotFound, StorageFull, Unavailable
 from tunesmith_server.domain.fine_tune import DatasetVersion, FineTune
 from tunesmith_server.domain.model import BaseModel
-from tunesmith_server.domain.observation import Observation, Phase, Report
+from tunesmith_server.domain.observation import Observation, Phase, Report, StopMode
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,9 @@ class LocalBackend:
     """The Backend port: each attempt is a trainer process with a folder of its own.
 
     `datasets` gives a version as clean JSONL; `parent_adapter` the folder of a tenant's model, by
-    tenant and id; `catalogue` the entry of a base model, by id.
+    tenant and id; `catalogue` the entry of a base model, by id. Seconds from asking a trainer to
+    stop to killing it: `stop_grace`, or `finish_grace` for one that is to finish, which takes a
+    look at the whole validation dataset.
     """
 
     name = "local"
@@ -64,6 +66,7 @@ class LocalBackend:
         command: Sequence[str] = _TRAINER,
         memory_limit_bytes: int | None = None,
         stop_grace: float = 30.0,
+        finish_grace: float = 900.0,
         orphan_age: float = 60.0,
     ) -> None:
         self.node = node
@@ -74,6 +77,7 @@ class LocalBackend:
         self._catalogue = catalogue
         self._threads = threads
         self._stop_grace = stop_grace
+        self._finish_grace = finish_grace
         self._orphan_age = orphan_age
         self._processes = TrainerProcesses(
             command, trainer_environment(threads), memory_limit_bytes=memory_limit_bytes
@@ -106,9 +110,12 @@ class LocalBackend:
                 resume_from=self._resume_from(run),
                 threads=self._threads,
             )
+            if any(each.stop_mode() is StopMode.FINISH for each in self._earlier(run)):
+                # It was lost before it could: that it shall finish still holds.
+                folder.ask_to_stop(StopMode.FINISH)
             durable.replace_json(folder.spec, spec)
 
-        with _translated():
+        with _translated("started"):
             await asyncio.to_thread(self._processes.start, folder, prepare)
 
     async def observe(self, run: FineTune) -> Observation:
@@ -120,9 +127,13 @@ class LocalBackend:
         events = self._folder(run).events
         return await asyncio.to_thread(self._outboxes.read, events, after, limit)
 
-    async def stop(self, run: FineTune) -> None:
-        """Ask the trainer to stop; one that has not some time after the first request is killed."""
-        await asyncio.to_thread(self._stop, self._folder(run))
+    async def stop(self, run: FineTune, mode: StopMode) -> None:
+        """Ask the trainer to stop; one that has not some time after the first request is killed.
+
+        Raises Unavailable and StorageFull if it cannot be asked; a cancel is never in need of that.
+        """
+        with _translated("asked to stop"):
+            await asyncio.to_thread(self._stop, self._folder(run), mode)
 
     async def discard(self, run: FineTune) -> None:
         """Remove the folders of all attempts, with whatever still works in them killed first."""
@@ -201,25 +212,37 @@ class LocalBackend:
             self._begun.add(folder.path)
         return folder.path in self._begun
 
-    def _stop(self, folder: AttemptFolder) -> None:
+    def _stop(self, folder: AttemptFolder, mode: StopMode) -> None:
         if not folder.path.exists():
             return
         try:
+            folder.ask_to_stop(mode)
             asked = folder.stop_request.stat().st_mtime
         except FileNotFoundError:
-            folder.stop_request.touch()
-            asked = time.time()
-        if time.time() - asked < self._stop_grace:
+            return  # discarded meanwhile
+        except OSError:
+            if mode is not StopMode.CANCEL:
+                raise
+            self._processes.kill(folder)  # nothing that it could still write is needed
+            return
+        holds = folder.stop_mode() or mode
+        grace = self._finish_grace if holds is StopMode.FINISH else self._stop_grace
+        if time.time() - asked >= grace:
+            if self._processes.is_alive(folder):
+                log.warning("trainer_killed folder=%s grace=%g", folder.path, grace)
+                self._processes.kill(folder)
+        elif holds is StopMode.CANCEL and not folder.listens():
+            self._processes.kill(folder)  # it has not begun: there is nothing to end in order
+        elif holds is not StopMode.FINISH:  # a signal says no more than "pause"
             self._processes.terminate(folder)
-        elif self._processes.is_alive(folder):
-            log.warning("trainer_killed folder=%s grace=%g", folder.path, self._stop_grace)
-            self._processes.kill(folder)
 
     def _discard(self, run_folder: Path) -> None:
         if not run_folder.exists():
             return
         for folder in AttemptFolder.all(run_folder):
-            folder.stop_request.touch()  # a start that is under way goes no further
+            with contextlib.suppress(OSError):  # a full disk is a reason to discard
+                # A start that is under way goes no further.
+                folder.ask_to_stop(StopMode.CANCEL)
             if not self._processes.kill(folder):
                 log.warning("trainer_does_not_end folder=%s", folder.path)
                 return
@@ -237,7 +260,7 @@ class LocalBackend:
                 continue
             orphans = [each for each in AttemptFolder.all(run_folder) if self._is_orphan(each)]
             for folder in orphans:
-                self._stop(folder)
+                self._stop(folder, StopMode.CANCEL)
             if orphans:
                 reaped.append(run_folder.name)
         return reaped
@@ -262,10 +285,10 @@ def _cause(code: int | None) -> str:
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def _translated(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull("there is no room for the run on this machine") from error
-        raise Unavailable(f"the trainer cannot be started: {error}", retry_after=5) from error
+        raise Unavailable(f"the trainer cannot be {doing}: {error}", retry_after=5) from error

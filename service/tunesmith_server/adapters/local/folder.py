@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tunesmith_server.domain.observation import Observation, Phase
+from tunesmith_trainer import stop_request
+
+from tunesmith_server.domain.observation import Observation, Phase, StopMode
 
 _LOG_TAIL = 500
 _PHASES = {"succeeded": Phase.SUCCEEDED, "failed": Phase.FAILED, "stopped": Phase.STOPPED}
@@ -19,8 +21,9 @@ class AttemptFolder:
         self.spec = path / "run.json"
         self.process = path / "process.json"
         self.guard = path / "process.lock"
-        self.stop_request = path / "stop-requested"
+        self.stop_request = path / "stop.json"
         self.log = path / "trainer.log"
+        self.trainer_lock = path / "lock"
         self.events = path / "events.jsonl"
         self.checkpoints = path / "checkpoints"
         self.model = path / "model"
@@ -39,6 +42,22 @@ class AttemptFolder:
     def has_checkpoint(self) -> bool:
         """Whether a whole checkpoint is there; the manifest is in each that is."""
         return any(self.checkpoints.glob("step-*/manifest.json"))
+
+    def stop_mode(self) -> StopMode | None:
+        """How the attempt shall stop, if it shall."""
+        try:
+            mode = stop_request.asked(self.stop_request)
+        except ValueError:  # written by hand, and the trainer takes no notice of it either
+            return None
+        return StopMode(mode) if mode else None
+
+    def ask_to_stop(self, mode: StopMode) -> None:
+        """Ask the attempt's trainer to stop in this way, unless it shall in a stronger one."""
+        stop_request.ask(self.stop_request, stop_request.StopMode(mode))
+
+    def listens(self) -> bool:
+        """Whether the trainer has got far enough that a signal does not kill it."""
+        return self.trainer_lock.exists()
 
     def has_begun(self) -> bool:
         """Whether the trainer has got as far as training."""
@@ -67,6 +86,7 @@ class AttemptFolder:
             steps=int(outcome.get("steps") or 0),
             model_digest=model.get("digest") or "",
             model_size_bytes=int(model.get("size_bytes") or 0),
+            stopped_at=outcome.get("stopped_at") or "",
             metrics={
                 name: float(value)
                 for name, value in (outcome.get("metrics") or {}).items()

@@ -20,6 +20,7 @@ import psutil
 from tunesmith_trainer import durable
 
 from tunesmith_server.adapters.local.folder import AttemptFolder
+from tunesmith_server.domain.observation import StopMode
 
 _SAME_START = 2.0
 """Seconds by which the start time of a process may seem to move when the clock is set."""
@@ -48,7 +49,7 @@ class TrainerProcesses:
         """
         folder.path.mkdir(parents=True, exist_ok=True)
         with _locked(folder.guard) as lock:
-            if lock is None or was_started(folder) or folder.stop_request.exists():
+            if lock is None or was_started(folder) or _shall_not_start(folder):
                 return False
             prepare()
             command = [*self._command, str(folder.spec)]
@@ -88,8 +89,12 @@ class TrainerProcesses:
         return child.poll() if child else None
 
     def terminate(self, folder: AttemptFolder) -> None:
-        """Ask the trainer to checkpoint and stop."""
-        if leader := self._leader(folder):
+        """Send the trainer SIGTERM, unless it is so young that the signal would kill it.
+
+        It reads `stop.json` in any case; the signal is for one that was started by an earlier
+        version.
+        """
+        if folder.listens() and (leader := self._leader(folder)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 leader.terminate()
 
@@ -143,6 +148,11 @@ class TrainerProcesses:
 def was_started(folder: AttemptFolder) -> bool:
     """Whether the attempt has had its trainer."""
     return folder.process.exists() or folder.outcome.exists()
+
+
+def _shall_not_start(folder: AttemptFolder) -> bool:
+    """Whether it was stopped before its start. To finish, though, takes a trainer."""
+    return folder.stop_mode() in (StopMode.PAUSE, StopMode.CANCEL)
 
 
 def _record(folder: AttemptFolder, process: psutil.Process, command: Sequence[str]) -> None:

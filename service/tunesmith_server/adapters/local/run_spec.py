@@ -21,6 +21,7 @@ def run_spec(
     resolved = run.resolved
     values = resolved.hyperparameters
     classification = run.spec.classification
+    limits = run.spec.limits
     return {
         "format": "tunesmith.run/1",
         "run": run.uid,
@@ -54,6 +55,10 @@ def run_spec(
         "threads": threads,
         "device": "auto",
         "checkpoints": {"every_steps": None, "keep": 2},
+        "limits": {
+            "max_trained_tokens": limits.max_trained_tokens,
+            "max_seconds": limits.max_run_seconds,
+        },
         "resume_from": _text(resume_from),
     }
 
