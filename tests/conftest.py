@@ -9,8 +9,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from sqlalchemy import make_url
 from tunesmith_server.adapters.sql.migrations import migrate
+
+# `pytest --hypothesis-profile=many`, as `make test-many` does
+settings.register_profile("many", max_examples=10_000, deadline=None)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,23 +17,30 @@ from tunesmith_server.adapters.inference.engine import EmbeddedEngine
 from tunesmith_server.adapters.local.artefacts import LocalArtefacts
 from tunesmith_server.adapters.local.backend import LocalBackend
 from tunesmith_server.adapters.local.bases import BaseLibrary
+from tunesmith_server.adapters.owners import may_live, this_process
 from tunesmith_server.adapters.sql.engine import libpq_conninfo
 from tunesmith_server.adapters.sql.store import SqlStore
 from tunesmith_server.adapters.training_data import TrainingData
 from tunesmith_server.adapters.wakeups import LocalHints, PostgresHints
+from tunesmith_server.app.accounts import Accounts
 from tunesmith_server.app.admission import Admission
+from tunesmith_server.app.api_keys import ApiKeys
 from tunesmith_server.app.auth import Keys, NewKey
 from tunesmith_server.app.catalogue import Catalogue
+from tunesmith_server.app.commands import Commands
 from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.app.dispatcher import Dispatcher
+from tunesmith_server.app.explaining import Explaining
 from tunesmith_server.app.fine_tunes import FineTunes
 from tunesmith_server.app.models import Models
 from tunesmith_server.app.pages import Pager
 from tunesmith_server.app.publishing import Publisher
+from tunesmith_server.app.scheduler import Scheduler
+from tunesmith_server.app.steering import Steering
+from tunesmith_server.app.submission import Submission
 from tunesmith_server.app.tenants import Tenants
 from tunesmith_server.app.watch import Watches
 from tunesmith_server.domain.model import BaseModel
-from tunesmith_server.domain.quota import Dimension
 from tunesmith_server.domain.tokens import Sealer
 from tunesmith_server.edge.grpc.server import GrpcEdge, UseCases
 from tunesmith_server.settings import Settings
@@ -83,12 +89,13 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         sealer = Sealer(secret)
         pager = Pager(sealer)
         limits = settings.default_limits.model_dump()
-        admission = Admission({Dimension(name): limit for name, limit in limits.items()})
+        admission = Admission({name: limit for name, limit in limits.items() if limit is not None})
+        commands = Commands(store, clock)
         blobs = Blobs.open(settings.blobs_url or str(data / "blobs"))
         artefacts = LocalArtefacts(data / "models")
         bases = BaseLibrary(folder=settings.bases_dir or data / "bases")
 
-        catalogue = Catalogue(store)
+        catalogue = Catalogue(store, commands)
         await catalogue.install()
 
         async def base_folder(source: str) -> Path:
@@ -123,6 +130,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             bookmark_every=settings.watch.bookmark_seconds,
             max_age=settings.watch.max_age_seconds,
         )
+        node, slots = settings.local.node, settings.local.slots
         dispatcher = Dispatcher(
             store,
             backend,
@@ -130,19 +138,38 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             Publisher(artefacts, backend, clock),
             hints,
             clock,
-            owner=f"{settings.local.node}:{os.getpid()}:{new_uid()[-8:]}",
-            slots=settings.local.slots,
+            owner=this_process(node, new_uid()[-8:]),
+            is_alive=lambda owner: may_live(owner, node),
         )
+        scheduler = Scheduler(store, admission, hints, clock, node=node, slots=slots)
         edge = GrpcEdge(
             settings.grpc,
             keys,
             UseCases(
-                fine_tunes=FineTunes(store, admission, pager, hints, clock, new_uid),
+                fine_tunes=FineTunes(store, pager),
+                submission=Submission(
+                    store,
+                    commands,
+                    admission,
+                    sealer,
+                    hints,
+                    clock,
+                    new_uid,
+                    node=node,
+                    slots=slots,
+                ),
+                steering=Steering(commands, admission, hints, clock),
+                explaining=Explaining(store, admission, clock, node=node, slots=slots),
                 watches=watches,
-                datasets=Datasets(store, blobs, pager, clock, new_uid),
-                models=Models(store, artefacts, inference, pager),
-                tenants=Tenants(store, admission, keys, pager, clock),
+                datasets=Datasets(store, commands, admission, blobs, pager, clock, new_uid),
+                models=Models(store, commands, admission, artefacts, inference, pager, clock),
+                tenants=Tenants(
+                    store, commands, admission, artefacts, pager, hints, clock, new_uid
+                ),
+                api_keys=ApiKeys(store, commands, keys, pager, clock),
+                accounts=Accounts(store, admission, pager, clock),
                 catalogue=catalogue,
+                commands=commands,
             ),
         )
         address = await edge.start()
@@ -150,6 +177,8 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             asyncio.create_task(hints.run(), name="hints"),
             asyncio.create_task(watches.run(), name="tailer"),
             asyncio.create_task(dispatcher.run(), name="dispatcher"),
+            asyncio.create_task(scheduler.run(), name="scheduler"),
+            asyncio.create_task(commands.write_refused(), name="audit"),
         ]
         for task in background:
             task.add_done_callback(_report_death)

@@ -1,12 +1,13 @@
 """What the use cases need from the world, as seen from the use cases."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from tunesmith_server.domain.audit import AuditRecord
 from tunesmith_server.domain.completion import (
     AdapterRef,
     Completion,
@@ -16,10 +17,11 @@ from tunesmith_server.domain.completion import (
 from tunesmith_server.domain.dataset import Dataset
 from tunesmith_server.domain.errors import QuotaViolation
 from tunesmith_server.domain.events import Event, Kind
+from tunesmith_server.domain.fair_share import Share
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.model import BaseModel, Model
 from tunesmith_server.domain.observation import Observation, Report, StopMode
-from tunesmith_server.domain.quota import Dimension, Hold, Limits
+from tunesmith_server.domain.quota import Ask, Dimension, Hold, LedgerEntry
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tenant import ApiKey, Tenant
 
@@ -126,39 +128,68 @@ class TenantScope(Protocol):
 
     # keys
     def api_keys(self, page: PageOf) -> Sequence[tuple[str, ApiKey]]: ...
+    def api_key(self, id: str) -> ApiKey: ...
     def add_api_key(self, key: ApiKey) -> None: ...
-    def revoke_api_key(self, id: str, at: datetime) -> ApiKey: ...
+    def put_api_key(self, key: ApiKey) -> None: ...
 
     # quota: see app/admission.py, the only caller
-    def reserve(
-        self, subject: str, holds: Sequence[Hold], limits: Limits, at: datetime
-    ) -> Sequence[QuotaViolation]:
-        """Take every hold for `subject` (a run's uid), or none and say which limits are in the way.
+    def chain(self) -> Sequence[Tenant]:
+        """The tenant and its parents, upwards."""
+        ...
 
-        Guarded in the database: no race takes a counter past its limit. One ledger row a hold.
+    def reserve(
+        self, subject: str, asks: Sequence[Ask], at: datetime, *, spend: Sequence[Ask] = ()
+    ) -> Sequence[QuotaViolation]:
+        """Hold all of `asks` for `subject` (a run's uid), and use up all of `spend`.
+
+        Or do nothing of it, and say which limits are in the way. Guarded in the database: no race
+        takes a counter past its limit. What `subject` holds already it is not asked for again. One
+        ledger row for each.
         """
         ...
 
-    def settle(self, subject: str, dimension: Dimension, used: int, at: datetime) -> None:
-        """Turn what `subject` holds of a dimension into `used`; harmless when it holds nothing."""
+    def settle(self, subject: str, used: Mapping[Dimension, int], at: datetime) -> None:
+        """Turn what `subject` holds of these dimensions into what was used.
+
+        Harmless where it holds nothing.
+        """
         ...
 
-    def release(self, subject: str, dimensions: Sequence[Dimension], at: datetime) -> None:
+    def release(self, subject: str, dimensions: Iterable[Dimension], at: datetime) -> None:
         """Give back what `subject` holds of these dimensions; harmless when it holds nothing."""
         ...
 
-    def usage(self, period_of: Callable[[Dimension], str]) -> Mapping[Dimension, Usage]: ...
-
-    # idempotency
-    def remember(self, request_id: str, first: Remembered, at: datetime) -> Remembered | None:
-        """None if `first` is now the answer to `request_id`; else the answer that was there.
-
-        Waits for a concurrent transaction that has claimed the same id.
-        """
+    def held(self, subject: str) -> Sequence[Hold]:
+        """What `subject` holds."""
         ...
 
-    def set_answer(self, request_id: str, answer: bytes) -> None:
-        """Fill in the answer of a request_id claimed in this transaction."""
+    def usage(
+        self, counters: Iterable[tuple[str, Dimension, str]]
+    ) -> Mapping[tuple[str, Dimension, str], Usage]:
+        """The counters of these (scope, dimension, period); absent where nothing was ever taken."""
+        ...
+
+    def ledger(self, page: PageOf) -> Sequence[tuple[str, LedgerEntry]]:
+        """The entries of the tenant's counters, newest first; those of tenants below included."""
+        ...
+
+    def queued_before(self, run: FineTune) -> int:
+        """How many of the tenant's waiting runs, none of them held, go before `run`."""
+        ...
+
+    def active_fine_tunes(self) -> Sequence[FineTune]:
+        """The runs that have not ended."""
+        ...
+
+    # fair queue
+    def share(self) -> Share: ...
+    def put_share(self, share: Share) -> None: ...
+    def watches(self, owner: str, now: datetime) -> int:
+        """Watches that other processes than `owner` serve, as far as they have shown life."""
+        ...
+
+    def put_watches(self, owner: str, watches: int, until: datetime) -> None:
+        """Say how many `owner` serves; void after `until`."""
         ...
 
 
@@ -177,11 +208,26 @@ class SystemScope(Protocol):
         """The installation's secret, made by `new` on first use."""
         ...
 
-    def tenant(self, id: str) -> Tenant: ...
+    def tenant(self, id: str, *, lock: bool = False) -> Tenant:
+        """The tenant, or NotFound; with `lock` nobody else changes it in the meantime."""
+        ...
+
     def tenants(self, page: PageOf) -> Sequence[tuple[str, Tenant]]: ...
     def add_tenant(self, tenant: Tenant) -> None: ...
     def put_tenant(self, tenant: Tenant) -> None: ...
+    def children(self, tenant: str) -> Sequence[str]:
+        """Ids of the tenants right below."""
+        ...
+
+    def delete_tenant(self, id: str) -> None:
+        """Forget a tenant that has nothing but keys, counters, its bill and remembered requests."""
+        ...
+
     def api_key(self, hash: str) -> ApiKey | None: ...
+    def key_used(self, id: str, at: datetime) -> None:
+        """Note that a key was used."""
+        ...
+
     def add_platform_key(self, key: ApiKey) -> None: ...
     def has_api_keys(self) -> bool: ...
 
@@ -191,13 +237,28 @@ class SystemScope(Protocol):
     def delete_base_model(self, id: str) -> None: ...
 
     def claim(
-        self, owner: str, node: str, *, now: datetime, lease: timedelta, limit: int
+        self,
+        owner: str,
+        node: str,
+        *,
+        now: datetime,
+        lease: timedelta,
+        limit: int,
+        dead: Sequence[str] = (),
     ) -> Sequence[Claim]:
         """Lease up to `limit` due runs that are unleased or whose lease has run out.
 
-        Due: not ended, not paused, its time to look has come, and not bound to another node.
-        Oldest first, runs under way before waiting ones. Skips rows that others are claiming.
+        Due: under way, its time to look has come, and not bound to another node. A lease of an
+        owner in `dead` is void. Skips rows that others are claiming.
         """
+        ...
+
+    def abandon(self, owner: str, now: datetime) -> None:
+        """Give all leases of an owner back, due at once."""
+        ...
+
+    def lease_owners(self) -> Sequence[str]:
+        """Who holds leases, run out or not."""
         ...
 
     def renew(
@@ -212,8 +273,57 @@ class SystemScope(Protocol):
         """Give the lease back; look again at `due`, or never for a run that has ended."""
         ...
 
-    def wake_waiting(self, now: datetime) -> None:
-        """Make every waiting run due now: capacity has come free."""
+    # the scheduler: see app/scheduler.py, the only caller
+    def schedule_alone(self) -> None:
+        """Wait until no other scheduler is in a transaction: a fair order needs one at a time."""
+        ...
+
+    def waiting(self, per_tenant: int) -> Sequence[FineTune]:
+        """The runs of each tenant that may go next, at most so many each, by rank; none held."""
+        ...
+
+    def unexplained(self, limit: int) -> Sequence[FineTune]:
+        """Waiting runs that nobody has told yet what they wait for."""
+        ...
+
+    def past_deadline(self, now: datetime, limit: int) -> Sequence[FineTune]:
+        """Waiting runs whose deadline for a start has passed."""
+        ...
+
+    def shares(self) -> Mapping[str, Share]:
+        """Where every tenant stands that was ever started from."""
+        ...
+
+    def slots_used(self, node: str) -> int:
+        """Slots of a node that runs hold."""
+        ...
+
+    def under_way(self, node: str) -> Sequence[FineTune]:
+        """Runs of any tenant that hold a slot of a node."""
+        ...
+
+    def recent_runs(self, base_model: str, limit: int) -> Sequence[FineTune]:
+        """Runs on a base that succeeded, of any tenant, newest first: for forecasts."""
+        ...
+
+    # audit
+    def add_audit(self, records: Sequence[AuditRecord]) -> None: ...
+    def audit(self, tenant: str | None, page: PageOf) -> Sequence[tuple[str, AuditRecord]]:
+        """Records of a tenant, or of the whole platform for None, newest first."""
+        ...
+
+    def remember(
+        self, tenant: str, request_id: str, first: Remembered, at: datetime
+    ) -> Remembered | None:
+        """None if `first` is now the answer to `request_id`; else the answer that was there.
+
+        Waits for a concurrent transaction that has claimed the same id. `tenant` is empty for what
+        no tenant owns.
+        """
+        ...
+
+    def set_answer(self, tenant: str, request_id: str, answer: bytes) -> None:
+        """Fill in the answer of a request_id claimed in this transaction."""
         ...
 
     def events_of(self, after: Mapping[str, int], limit: int) -> Mapping[str, Sequence[Event]]:
@@ -262,7 +372,10 @@ class Hints(Protocol):
     """Wake-ups across tasks and replicas. A hint may be lost, so those who wait also poll."""
 
     def notify(self, topic: str) -> None:
-        """Wake whoever waits for `topic`: `runs` (new events somewhere) or `work` (due runs)."""
+        """Wake whoever waits for `topic`.
+
+        `runs`: new events somewhere; `work`: runs under way want a look; `queue`: a run may start.
+        """
         ...
 
     async def wait(self, topic: str, within: float) -> bool:

@@ -184,8 +184,9 @@ async def test_the_trainer_is_told_what_was_resolved(place: Place, run: FineTune
 
 
 async def test_the_trainer_is_told_the_limits(place: Place, run: FineTune) -> None:
-    limits = RunLimits(max_trained_tokens=1000, max_cost_micros=5, max_run_seconds=60.5)
-    await place.backend("succeed").start(replace(run, spec=replace(run.spec, limits=limits)))
+    spec = replace(run.spec, limits=RunLimits(max_run_seconds=60.5))
+    resolved = replace(run.resolved, max_trained_tokens=1000)  # of tokens and of cost, whichever
+    await place.backend("succeed").start(replace(run, spec=spec, resolved=resolved))
     told = place.json(run, "run.json")["limits"]
     assert told == {"max_trained_tokens": 1000, "max_seconds": 60.5}
 

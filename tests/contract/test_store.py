@@ -8,10 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sqlmodel import SQLModel
-from tunesmith_server.adapters.sql import quota
 from tunesmith_server.adapters.sql.engine import make_engine
 from tunesmith_server.adapters.sql.migrations import is_current, migrate
 from tunesmith_server.adapters.sql.store import SqlStore
@@ -19,7 +16,6 @@ from tunesmith_server.domain.errors import AlreadyExists, NotFound, PageTokenInv
 from tunesmith_server.domain.events import Event, Kind
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.names import FineTuneName
-from tunesmith_server.domain.quota import Dimension, Hold, tenant_scope
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tenant import Tenant
 from tunesmith_server.ports import Claim, PageOf, Remembered, Transaction
@@ -27,8 +23,6 @@ from tunesmith_server.ports import Claim, PageOf, Remembered, Transaction
 from tests.unit.domain.builders import NOW, a_run
 
 LEASE = timedelta(seconds=10)
-QUEUED = Dimension.FINE_TUNES_QUEUED
-HOLD = Hold(tenant_scope("acme"), QUEUED, "", 1)
 
 
 @pytest.fixture
@@ -143,72 +137,9 @@ async def test_pages_join_up_newest_first_while_rows_are_added(store: SqlStore):
         await store.read(lambda tx: tx.of("acme").fine_tunes(PageOf(2, "nonsense")))
 
 
-async def test_exactly_as_many_holds_are_taken_as_the_limit_allows_from_two_stores(
-    store: SqlStore, database_url: str
-):
-    second = SqlStore(database_url)
-
-    async def take(number: int) -> bool:
-        one = (store, second)[number % 2]
-        found = await one.write(
-            lambda tx: tx.of("acme").reserve(f"run-{number}", [HOLD], {QUEUED: 10}, NOW)
-        )
-        return not found
-
-    assert sum(await asyncio.gather(*map(take, range(64)))) == 10
-    usage = await store.read(lambda tx: tx.of("acme").usage(lambda _: ""))
-    assert (usage[QUEUED].used, usage[QUEUED].reserved) == (0, 10)
-    await second.close()
-
-
-async def test_all_holds_are_taken_or_none_and_every_violation_is_told(store: SqlStore):
-    tokens = Hold(tenant_scope("acme"), Dimension.TRAINED_TOKENS_PER_MONTH, "2026-11", 500)
-    limits = {QUEUED: 1, tokens.dimension: 400}
-    found = await store.write(lambda tx: tx.of("acme").reserve("run", [HOLD, tokens], limits, NOW))
-    assert [(v.dimension, v.asked, v.limit) for v in found] == [(tokens.dimension, 500, 400)]
-    usage = await store.read(lambda tx: tx.of("acme").usage(lambda d: ""))
-    assert QUEUED not in usage or usage[QUEUED].reserved == 0
-
-
-async def test_runs_that_begin_and_end_at_once_do_not_get_in_each_others_way(store: SqlStore):
-    tokens = Hold(tenant_scope("acme"), Dimension.TRAINED_TOKENS_PER_MONTH, "2026-11", 5)
-
-    def begin(number: int) -> Any:
-        return lambda tx: tx.of("acme").reserve(f"run-{number}", [HOLD, tokens], {}, NOW)
-
-    def end(number: int) -> Any:
-        def work(tx: Transaction) -> None:
-            tx.of("acme").settle(f"run-{number}", tokens.dimension, 3, NOW)
-            tx.of("acme").release(f"run-{number}", [QUEUED], NOW)
-
-        return work
-
-    await asyncio.gather(*(store.write(begin(n)) for n in range(20)))
-    async with asyncio.timeout(20):
-        await asyncio.gather(
-            *(store.write(end(n)) for n in range(20)),
-            *(store.write(begin(n)) for n in range(20, 40)),
-        )
-    usage = await store.read(lambda tx: tx.of("acme").usage(lambda d: "2026-11"))
-    assert (usage[tokens.dimension].used, usage[tokens.dimension].reserved) == (60, 100)
-
-
-async def test_what_is_released_or_settled_twice_counts_once(store: SqlStore):
-    def work(tx: Transaction) -> None:
-        scope = tx.of("acme")
-        scope.reserve("run", [replace(HOLD, amount=5)], {}, NOW)
-        scope.settle("run", QUEUED, 3, NOW)
-        scope.settle("run", QUEUED, 3, NOW)
-        scope.release("run", [QUEUED], NOW)
-
-    await store.write(work)
-    usage = await store.read(lambda tx: tx.of("acme").usage(lambda _: ""))
-    assert (usage[QUEUED].used, usage[QUEUED].reserved) == (3, 0)
-
-
 async def test_a_due_run_is_leased_to_one_and_its_old_fence_changes_nothing(store: SqlStore):
     for number in range(6):
-        await add(store, numbered(number, update_time=NOW))
+        await add(store, numbered(number, update_time=NOW, state=State.RUNNING))
     claims = await asyncio.gather(*(claim(store, f"owner-{n}", limit=4) for n in range(3)))
     taken = [one.run.uid for some in claims for one in some]
     assert sorted(taken) == sorted(set(taken)) == [f"uid-{n}" for n in range(6)]
@@ -221,7 +152,7 @@ async def test_a_due_run_is_leased_to_one_and_its_old_fence_changes_nothing(stor
 
 
 async def test_a_run_that_has_ended_is_never_due_again(store: SqlStore):
-    await add(store, a_run())
+    await add(store, a_run(state=State.RUNNING))
     (one,) = await claim(store)
     ended = replace(a_run(), state=State.CANCELLED)
     await store.write(lambda tx: tx.of("acme").put_fine_tune(ended))
@@ -233,10 +164,9 @@ async def test_a_run_that_has_ended_is_never_due_again(store: SqlStore):
 async def test_of_many_who_bring_one_request_id_one_is_first(store: SqlStore):
     async def ask(number: int) -> Remembered | None:
         def work(tx: Transaction) -> Remembered | None:
-            scope = tx.of("acme")
-            first = scope.remember("id", Remembered("m", "h", b""), NOW)
+            first = tx.system.remember("acme", "id", Remembered("m", "h", b""), NOW)
             if first is None:
-                scope.set_answer("id", str(number).encode())
+                tx.system.set_answer("acme", "id", str(number).encode())
             return first
 
         return await store.write(work)
@@ -244,11 +174,38 @@ async def test_of_many_who_bring_one_request_id_one_is_first(store: SqlStore):
     answers = await asyncio.gather(*map(ask, range(16)))
     assert answers.count(None) == 1
     assert {a.answer for a in answers if a} == {str(answers.index(None)).encode()}
-    other = lambda tx: tx.of("other").remember("id", Remembered("m", "h", b""), NOW)  # noqa: E731
+    other = lambda tx: tx.system.remember("other", "id", Remembered("m", "h", b""), NOW)  # noqa: E731
     assert await store.write(other) is None
 
 
-async def test_the_first_migration_makes_just_the_tables_of_the_models(database_url: str):
+async def test_what_a_dead_owner_leased_is_taken_over_at_once_and_what_it_gave_back_too(
+    store: SqlStore,
+):
+    await add(store, a_run(state=State.RUNNING))
+    await claim(store, "gone")
+    assert await claim(store, "me") == []
+    assert await store.read(lambda tx: tx.system.lease_owners()) == ["gone"]
+    (taken,) = await claim(store, "me", dead=["gone"])
+    assert taken.fence == 2
+    await store.write(lambda tx: tx.system.abandon("me", NOW))
+    assert len(await claim(store, "next")) == 1
+
+
+async def test_waiting_runs_come_by_priority_and_age_and_never_those_that_are_held(
+    store: SqlStore,
+):
+    await add(store, numbered(0))
+    await add(store, numbered(1, spec=replace(a_run().spec, priority=5)))
+    await add(store, numbered(2, spec=replace(a_run().spec, hold=True)))
+    await add(store, numbered(3, state=State.RUNNING))
+    waiting = await store.read(lambda tx: tx.system.waiting(10))
+    assert [run.name.id for run in waiting] == ["bot-1", "bot-0"]
+    assert len(await store.read(lambda tx: tx.system.waiting(1))) == 1
+    before = await store.read(lambda tx: tx.of("acme").queued_before(waiting[1]))
+    assert before == 1
+
+
+async def test_the_migrations_make_just_the_tables_of_the_models(database_url: str):
     from alembic.autogenerate import compare_metadata
     from alembic.runtime.migration import MigrationContext
 
@@ -258,41 +215,4 @@ async def test_the_first_migration_makes_just_the_tables_of_the_models(database_
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, SQLModel.metadata) == []
-    engine.dispose()
-
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["reserve", "settle", "release"]), st.integers(0, 3), st.integers(0, 9)
-    ),
-    max_size=25,
-)
-
-
-@given(STEPS)
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_whatever_happens_the_counters_equal_a_recount_and_stay_within_the_limit(
-    sqlite_database: str, steps: list[tuple[str, int, int]]
-):
-    engine = make_engine(sqlite_database, connections=1).execution_options(writes=True)
-    with engine.connect() as connection, connection.begin() as transaction:
-        for what, run, amount in steps:
-            subject = f"run-{run}"
-            if what == "reserve":
-                hold = replace(HOLD, amount=amount)
-                quota.reserve(connection, subject, [hold], {QUEUED: 12}, NOW)
-            elif what == "settle":
-                quota.settle(connection, subject, QUEUED, min(amount, 2), NOW)
-            else:
-                quota.release(connection, subject, [QUEUED], NOW)
-            counters = {
-                (row.scope, row.dimension, row.period): (row.used, row.reserved)
-                for row in connection.execute(quota.COUNTERS.select())
-            }
-            recount = quota.recount(connection)
-            assert all(counters[key] == recount.get(key, (0, 0)) for key in counters)
-            assert all(reserved >= 0 for _, reserved in counters.values())
-        transaction.rollback()
     engine.dispose()

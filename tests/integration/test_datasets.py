@@ -75,4 +75,4 @@ async def test_a_dataset_in_use_stays_and_an_unused_one_goes(acme: Caller):
         else:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await acme.datasets.DeleteDataset(request, metadata=acme.metadata)
-            assert reason(caught.value) == "STATE_FORBIDS"
+            assert reason(caught.value) == "RESOURCE_IN_USE"

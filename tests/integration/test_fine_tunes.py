@@ -6,7 +6,7 @@ from collections import Counter
 
 import grpc
 import pytest
-from tunesmith.v1 import common_pb2, fine_tune_pb2, model_pb2, tenant_pb2
+from tunesmith.v1 import common_pb2, dataset_pb2, fine_tune_pb2, model_pb2, tenant_pb2
 from tunesmith_server.bootstrap import Running, serve
 from tunesmith_server.settings import Settings
 
@@ -54,7 +54,10 @@ async def test_a_cancelled_run_gives_its_place_and_its_tokens_back(server: Runni
     usage = await caller.tenants.GetUsage(
         tenant_pb2.GetUsageRequest(name="tenants/-"), metadata=caller.metadata
     )
-    assert all(row.used == row.reserved == 0 for row in usage.dimensions)
+    of = {row.dimension: row for row in usage.dimensions}
+    for dimension in ("fine_tunes_queued", "trained_tokens_per_month"):
+        assert (of[dimension].used, of[dimension].reserved) == (0, 0)
+    assert of["fine_tunes_created_per_day"].used == 3
 
 
 async def test_a_repeated_request_id_gives_the_first_answer_and_another_body_is_refused(
@@ -170,8 +173,8 @@ async def test_a_bad_spec_is_refused_by_field_and_reason(
 
 async def test_what_is_not_built_yet_says_so(acme: Caller):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await acme.fine_tunes.PauseFineTune(
-            fine_tune_pb2.PauseFineTuneRequest(name="tenants/acme/fineTunes/bot"),
+        await acme.datasets.PrepareDataset(
+            dataset_pb2.PrepareDatasetRequest(name="tenants/acme/datasets/numbers"),
             metadata=acme.metadata,
         )
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
@@ -191,7 +194,7 @@ async def test_a_watch_shows_what_was_then_bookmarks_then_what_comes_and_ends(ac
                 fine_tune_pb2.CancelFineTuneRequest(name=run.name), metadata=acme.metadata
             )
     assert cancelled
-    assert sequences == [1, 2, 3, 4]
+    assert sequences == list(range(1, 6))  # created, admitted, enqueued, waits, cancelled
     assert await call.code() is grpc.StatusCode.OK
 
 
@@ -236,4 +239,4 @@ async def test_a_drained_server_closes_its_watches_with_a_cursor_to_resume_at(
         )
         async for response in again.watch(run.name, closing[0].cursor):
             seen += list(response.events)
-    assert [event.sequence for event in seen] == [1, 2, 3, 4]
+    assert [event.sequence for event in seen] == list(range(1, 6))

@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 _CHANNEL = "tunesmith_hints"
 _COALESCE = 0.02
-_TOPICS = ("runs", "work")
+_TOPICS = ("runs", "work", "queue")
 
 
 class LocalHints:

@@ -1,84 +1,320 @@
 """Reserve, settle, release: the one place where runs and quota meet.
 
-A run holds what it takes from the moment it is admitted. Waiting, it holds a place in the queue and
-its worst case of trained tokens; under way, a running slot of its tenant and of its node; at the
-end its tokens settle to what was really trained and everything else is given back.
+A run holds what it takes from the moment it is admitted. Waiting, it holds a place in the queue, a
+place among the tenant's models and its worst case of trained tokens and cost; under way, a running
+slot of its tenant and of its node; paused, neither. At the end tokens and cost settle to what was
+really trained, and everything else is given back, but for the model's place if there is a model.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from tunesmith_server.domain.dataset import Dataset
 from tunesmith_server.domain.errors import QuotaExceeded, QuotaViolation
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.quota import (
+    PER_JOB,
+    Ask,
+    Bound,
     Dimension,
     Hold,
     Limits,
+    asks,
+    bounds,
+    cost_micros,
     job_violations,
+    limit_key,
     node_scope,
+    parse_limit_key,
     period,
+    reset_time,
     tenant_scope,
 )
-from tunesmith_server.domain.tenant import Tenant
-from tunesmith_server.ports import TenantScope
+from tunesmith_server.ports import TenantScope, Usage
 
 _WAITING = (Dimension.FINE_TUNES_QUEUED,)
 _UNDER_WAY = (Dimension.FINE_TUNES_RUNNING, Dimension.SLOTS)
+_BUDGETS = (Dimension.TRAINED_TOKENS_PER_MONTH, Dimension.COST_PER_MONTH)
+
+
+@dataclass(frozen=True)
+class UsageRow:
+    """One dimension of a tenant's quota, as the limit sees it that has the least room."""
+
+    dimension: Dimension
+    base_model: str
+    limit: int | None
+    used: int
+    reserved: int
+    source: str
+    """Whose limit it is: `tenants/{id}` or `platform`; empty if unlimited."""
+    reset_time: datetime | None = None
+    requested: int = 0
+
+    @property
+    def remaining(self) -> int | None:
+        """What is left; None if unlimited."""
+        return None if self.limit is None else max(0, self.limit - self.used - self.reserved)
+
+    @property
+    def fits(self) -> bool:
+        """Whether what is requested is within the limit."""
+        return self.remaining is None or self.requested <= self.remaining
 
 
 class Admission:
-    """Admits runs within their tenant's limits and their node's slots."""
+    """Admits runs within their tenants' limits and their node's slots."""
 
     def __init__(self, default_limits: Limits) -> None:
-        self._defaults = default_limits
-
-    def limits(self, tenant: Tenant) -> Limits:
-        """The tenant's limits, where it has none of its own the platform's."""
-        return {**self._defaults, **tenant.limits}
+        self.defaults = default_limits
 
     def violations(self, scope: TenantScope, run: FineTune, now: datetime) -> list[QuotaViolation]:
         """Reserve what a new run holds while it waits; if that is too much, all that is in the way.
 
         The caller must raise, or otherwise roll the transaction back, on any violation.
         """
-        limits = self.limits(scope.tenant())
-        tokens = run.resolved.worst_case_tokens
-        found = job_violations(limits, tokens)
-        holds = [_hold(run, Dimension.FINE_TUNES_QUEUED, 1, now)]
-        if tokens:
-            holds.append(_hold(run, Dimension.TRAINED_TOKENS_PER_MONTH, tokens, now))
-        return [*found, *scope.reserve(run.uid, holds, limits, now)]
+        worst = worst_case(run)
+        jobs = {
+            Dimension.TRAINED_TOKENS_PER_JOB: worst[Dimension.TRAINED_TOKENS_PER_MONTH],
+            Dimension.COST_PER_JOB: worst[Dimension.COST_PER_MONTH],
+        }
+        found = job_violations(scope.chain(), self.defaults, jobs, run.resolved.base_model)
+        held = {Dimension.FINE_TUNES_QUEUED: 1, Dimension.MODELS: 1}
+        held |= {dimension: amount for dimension, amount in worst.items() if amount}
+        wanted = [
+            ask
+            for dimension, amount in held.items()
+            for ask in self._asks(scope, run, dimension, amount, now)
+        ]
+        spent = self._asks(scope, run, Dimension.FINE_TUNES_CREATED_PER_DAY, 1, now)
+        return [*found, *scope.reserve(run.uid, wanted, now, spend=spent)]
 
     def admit(self, scope: TenantScope, run: FineTune, now: datetime) -> None:
         """Reserve what a new run holds while it waits, or QuotaExceeded with every violation."""
-        if found := self.violations(scope, run, now):
-            raise QuotaExceeded(run.name.tenant, found)
+        _refuse(run, self.violations(scope, run, now))
+
+    def rejoin(self, scope: TenantScope, run: FineTune, now: datetime) -> None:
+        """A place in the queue for a run that was paused, or QuotaExceeded."""
+        _refuse(run, scope.reserve(run.uid, self._queued(scope, run, now), now))
+
+    def again(self, scope: TenantScope, run: FineTune, now: datetime) -> None:
+        """Reserve the budgets anew for a run that does not train, or QuotaExceeded.
+
+        The caller's transaction is rolled back by the error, so that nothing is lost then.
+        """
+        scope.release(run.uid, _BUDGETS, now)
+        wanted = [
+            ask
+            for dimension, amount in worst_case(run).items()
+            if amount
+            for ask in self._asks(scope, run, dimension, amount, now)
+        ]
+        _refuse(run, scope.reserve(run.uid, wanted, now))
 
     def start(
         self, scope: TenantScope, run: FineTune, node: str, slots: int, now: datetime
     ) -> Sequence[QuotaViolation]:
         """Exchange the place in the queue for a running slot; nothing changes on a violation."""
-        limits = {**self.limits(scope.tenant()), Dimension.SLOTS: slots}
-        holds = [
-            Hold(node_scope(node), Dimension.SLOTS, "", 1),
-            _hold(run, Dimension.FINE_TUNES_RUNNING, 1, now),
-        ]
-        found = scope.reserve(run.uid, holds, limits, now)
+        slot = Ask(Hold(node_scope(node), Dimension.SLOTS, "", 1), slots)
+        wanted = [slot, *self._asks(scope, run, Dimension.FINE_TUNES_RUNNING, 1, now)]
+        found = scope.reserve(run.uid, wanted, now)
         if not found:
             scope.release(run.uid, _WAITING, now)
+        return found
+
+    def blocked(self, scope: TenantScope, run: FineTune, now: datetime) -> Sequence[QuotaViolation]:
+        """The running limits that are in the way of a waiting run: a look, nothing is taken."""
+        found = []
+        for ask in self._asks(scope, run, Dimension.FINE_TUNES_RUNNING, 1, now):
+            if ask.limit is None:
+                continue
+            hold = ask.hold
+            taken = scope.usage([(hold.scope, hold.dimension, hold.period)])
+            used = sum(usage.used + usage.reserved for usage in taken.values())
+            if used + hold.amount > ask.limit:
+                found.append(QuotaViolation(hold.dimension, used, 1, ask.limit, hold.scope))
         return found
 
     def requeue(self, scope: TenantScope, run: FineTune, now: datetime) -> None:
         """Exchange the running slot for a place in the queue: never refused, it was admitted."""
         scope.release(run.uid, _UNDER_WAY, now)
-        scope.reserve(run.uid, [_hold(run, Dimension.FINE_TUNES_QUEUED, 1, now)], {}, now)
+        scope.reserve(run.uid, [Ask(ask.hold) for ask in self._queued(scope, run, now)], now)
 
-    def end(self, scope: TenantScope, run: FineTune, now: datetime) -> None:
-        """Settle the trained tokens and give everything else back. Harmless when done before."""
-        used = run.progress.trained_tokens
-        scope.settle(run.uid, Dimension.TRAINED_TOKENS_PER_MONTH, used, now)
+    def pause(self, scope: TenantScope, run: FineTune, now: datetime) -> None:
+        """Give the running slot, or the place in the queue, back; the budget stays reserved."""
         scope.release(run.uid, (*_WAITING, *_UNDER_WAY), now)
 
+    def end(self, scope: TenantScope, run: FineTune, now: datetime, *, model: bool) -> None:
+        """Settle what was trained and give everything else back. Harmless when done before."""
+        tokens = run.progress.trained_tokens
+        cost = cost_micros(tokens, run.resolved.price_micros_per_million)
+        scope.settle(run.uid, dict(zip(_BUDGETS, (tokens, cost), strict=True)), now)
+        kept = () if model else (Dimension.MODELS,)
+        scope.release(run.uid, (*_WAITING, *_UNDER_WAY, Dimension.CHECKPOINT_BYTES, *kept), now)
 
-def _hold(run: FineTune, dimension: Dimension, amount: int, now: datetime) -> Hold:
-    return Hold(tenant_scope(run.name.tenant), dimension, period(dimension, now), amount)
+    def model_deleted(self, scope: TenantScope, uid: str, now: datetime) -> None:
+        """Give the place of a model back."""
+        scope.release(uid, (Dimension.MODELS,), now)
+
+    def keep_dataset(self, scope: TenantScope, dataset: Dataset, now: datetime) -> None:
+        """Hold what a version of a dataset takes, or QuotaExceeded.
+
+        The first version of a name also takes a place among the datasets.
+        """
+        version = _version_key(dataset, dataset.version)
+        wanted = [
+            (version, Dimension.DATASET_BYTES, dataset.size_bytes),
+            (dataset.uid, Dimension.DATASETS, 1),
+        ]
+        found: list[QuotaViolation] = []
+        for subject, dimension, amount in wanted:
+            asked = asks(scope.chain(), self.defaults, dimension, amount, now)
+            found += scope.reserve(subject, asked, now)
+        if found:
+            raise QuotaExceeded(dataset.name.tenant, found)
+
+    def dataset_deleted(self, scope: TenantScope, dataset: Dataset, now: datetime) -> None:
+        """Give back what a dataset and its versions take."""
+        for version in range(1, dataset.version + 1):
+            scope.release(_version_key(dataset, version), (Dimension.DATASET_BYTES,), now)
+        scope.release(dataset.uid, (Dimension.DATASETS,), now)
+
+    def room_for_bytes(self, scope: TenantScope, now: datetime) -> int | None:
+        """How many bytes of datasets the tenant may still keep; None if unlimited."""
+        return self._row(scope, Dimension.DATASET_BYTES, "", now, 0).remaining
+
+    def recount(
+        self,
+        scope: TenantScope,
+        run: FineTune,
+        dimension: Dimension,
+        counted_in: str,
+        limited: str,
+        now: datetime,
+    ) -> None:
+        """Count what `run` holds of a dimension for the limit of its base that `limited` has now.
+
+        `counted_in` is the counter of the run's own tenant, where the hold is known from.
+        """
+        for hold in scope.held(run.uid):
+            if hold.dimension is dimension and hold.scope == counted_in:
+                by_base = replace(hold, scope=tenant_scope(limited, run.resolved.base_model))
+                scope.reserve(run.uid, [Ask(by_base)], now)
+
+    def spent_budget(
+        self, scope: TenantScope, run: FineTune, now: datetime
+    ) -> QuotaViolation | None:
+        """The monthly limit that the tenant's training has come to by now, if one has.
+
+        Runs reserve their worst case, so this happens only to a limit that was lowered since. What
+        counts is what was settled and what the tenant's runs under way have really trained.
+        """
+        base = run.resolved.base_model
+        for dimension in _BUDGETS:
+            window = period(dimension, now)
+            for bound in self._bounds(scope, dimension, base):
+                if bound.limit is None:
+                    continue
+                taken = _counter(scope, bound, dimension, window)
+                if taken.used + taken.reserved <= bound.limit:
+                    continue
+                trained = sum(
+                    _amount(active, dimension, active.progress.trained_tokens)
+                    for active in scope.active_fine_tunes()
+                )
+                if taken.used + trained >= bound.limit:
+                    return QuotaViolation(
+                        dimension, taken.used + trained, 0, bound.limit, bound.source
+                    )
+        return None
+
+    def usage(
+        self,
+        scope: TenantScope,
+        now: datetime,
+        *,
+        requested: dict[Dimension, int] | None = None,
+        base_model: str = "",
+    ) -> list[UsageRow]:
+        """Every dimension that is limited, in use or requested, for all bases and for each.
+
+        With `base_model`, limits of other bases are left out.
+        """
+        chain = scope.chain()
+        keys = {*self.defaults, *(key for tenant in chain for key in tenant.limits)}
+        keys |= {limit_key(dimension) for dimension in (*Dimension, *(requested or ()))}
+        rows = []
+        for dimension, base in sorted(parse_limit_key(key) for key in keys):
+            if dimension is Dimension.SLOTS or (base_model and base not in ("", base_model)):
+                continue
+            amount = (requested or {}).get(dimension, 0)
+            row = self._row(scope, dimension, base, now, amount)
+            if row.limit is not None or row.used or row.reserved or amount:
+                rows.append(row)
+        return rows
+
+    def _row(
+        self, scope: TenantScope, dimension: Dimension, base: str, now: datetime, requested: int
+    ) -> UsageRow:
+        window = period(dimension, now)
+        applying = list(bounds(scope.chain(), self.defaults, dimension, base))
+        counters = [(bound.scope, dimension, window) for bound in applying]
+        taken = scope.usage(counters) if dimension not in PER_JOB else {}
+        rows = [
+            UsageRow(
+                dimension,
+                base,
+                bound.limit,
+                taken[counter].used if counter in taken else 0,
+                taken[counter].reserved if counter in taken else 0,
+                bound.source if bound.limit is not None else "",
+                reset_time(dimension, now),
+                requested,
+            )
+            for bound, counter in zip(applying, counters, strict=True)
+        ]
+        limited = [row for row in rows if row.limit is not None]
+        return min(limited, key=lambda row: row.remaining or 0) if limited else rows[0]
+
+    def _asks(
+        self, scope: TenantScope, run: FineTune, dimension: Dimension, amount: int, now: datetime
+    ) -> list[Ask]:
+        base = run.resolved.base_model
+        return asks(scope.chain(), self.defaults, dimension, amount, now, base)
+
+    def _queued(self, scope: TenantScope, run: FineTune, now: datetime) -> list[Ask]:
+        return self._asks(scope, run, Dimension.FINE_TUNES_QUEUED, 1, now)
+
+    def _bounds(self, scope: TenantScope, dimension: Dimension, base: str) -> list[Bound]:
+        chain = scope.chain()
+        return [
+            *bounds(chain, self.defaults, dimension),
+            *bounds(chain, self.defaults, dimension, base),
+        ]
+
+
+def _version_key(dataset: Dataset, version: int) -> str:
+    return f"{dataset.uid}/{version}"
+
+
+def worst_case(run: FineTune) -> dict[Dimension, int]:
+    """What a run can use up of the monthly budgets at most."""
+    tokens = run.resolved.worst_case_tokens
+    return {dimension: _amount(run, dimension, tokens) for dimension in _BUDGETS}
+
+
+def _amount(run: FineTune, dimension: Dimension, tokens: int) -> int:
+    if dimension is Dimension.COST_PER_MONTH:
+        return cost_micros(tokens, run.resolved.price_micros_per_million)
+    return tokens
+
+
+def _counter(scope: TenantScope, bound: Bound, dimension: Dimension, window: str) -> Usage:
+    key = (bound.scope, dimension, window)
+    return scope.usage([key]).get(key, Usage(0, 0))
+
+
+def _refuse(run: FineTune, violations: Sequence[QuotaViolation]) -> None:
+    if violations:
+        raise QuotaExceeded(run.name.tenant, violations)

@@ -3,13 +3,14 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tunesmith_server.domain.access import Principal, Role, may_call
 from tunesmith_server.domain.errors import PermissionDenied, Unauthenticated
 from tunesmith_server.domain.tenant import KEY_PREFIX, ApiKey, key_hash
 from tunesmith_server.ports import Clock, Store, Transaction
 
+_USE_NOTED_EVERY = timedelta(hours=1)
 _REFUSED = "no valid API key: send `authorization: Bearer sk-ts-…`"
 
 
@@ -73,8 +74,12 @@ class Keys:
         """Who the key belongs to. Unknown, revoked and expired keys look the same."""
         hashed = key_hash(self._secret, key)
         found = await self._store.read(lambda tx: tx.system.api_key(hashed))
-        if found is None or not found.opens(self._clock.now()):
+        now = self._clock.now()
+        if found is None or not found.opens(now):
             raise Unauthenticated(_REFUSED)
+        if found.last_use_time is None or now - found.last_use_time >= _USE_NOTED_EVERY:
+            id = found.id
+            await self._store.write(lambda tx: tx.system.key_used(id, now))
         return Principal(found.id, found.tenant, found.role)
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.domain.catalogue import BUILT_IN
-from tunesmith_server.domain.errors import NotFound
+from tunesmith_server.domain.errors import AlreadyExists, NotFound
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.ports import Store, Transaction
 
@@ -11,8 +12,9 @@ from tunesmith_server.ports import Store, Transaction
 class Catalogue:
     """The use cases around base models."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, commands: Commands) -> None:
         self._store = store
+        self._commands = commands
 
     async def install(self) -> None:
         """Record the built-in entries that are missing; entries that were edited stay."""
@@ -35,7 +37,15 @@ class Catalogue:
         found = await self._store.read(lambda tx: tx.system.base_models())
         return [base for base in found if not base.hidden]
 
-    async def create(self, base: BaseModel) -> BaseModel:
-        """Add an entry: any Hugging Face id or local folder, for machines that have them."""
-        await self._store.write(lambda tx: tx.system.put_base_model(base))
-        return base
+    async def create(self, call: Call, base: BaseModel) -> BaseModel:
+        """Add an entry, or AlreadyExists: any Hugging Face id or folder, where machines have it."""
+
+        def make(tx: Transaction) -> BaseModel:
+            try:
+                tx.system.base_model(base.id)
+            except NotFound:
+                tx.system.put_base_model(base)
+                return base
+            raise AlreadyExists(f"baseModels/{base.id}")
+
+        return await self._commands.run(call, "", f"baseModels/{base.id}", BaseModel, make)

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 from tunesmith.dataset_rules import Inspector, Report, Shape, encode_report
 
-from tunesmith_server.app.once import Once, once
+from tunesmith_server.app.admission import Admission
+from tunesmith_server.app.commands import Call, Commands, refuse_suspended
+from tunesmith_server.app.once import Once
 from tunesmith_server.app.pages import Page, Pager, PageRequest
 from tunesmith_server.app.scope import scope_of
 from tunesmith_server.domain.access import Principal
@@ -15,9 +17,12 @@ from tunesmith_server.domain.errors import (
     ChecksumMismatch,
     FieldViolation,
     NotFound,
-    PreconditionFailed,
+    QuotaExceeded,
+    QuotaViolation,
+    ResourceInUse,
 )
 from tunesmith_server.domain.names import DatasetName, TenantName, checked_id, owned
+from tunesmith_server.domain.quota import Dimension
 from tunesmith_server.ports import Blobs, Clock, Store, TenantScope, Transaction
 
 
@@ -45,9 +50,18 @@ class Datasets:
     """The use cases around datasets."""
 
     def __init__(
-        self, store: Store, blobs: Blobs, pager: Pager, clock: Clock, new_uid: Callable[[], str]
+        self,
+        store: Store,
+        commands: Commands,
+        admission: Admission,
+        blobs: Blobs,
+        pager: Pager,
+        clock: Clock,
+        new_uid: Callable[[], str],
     ) -> None:
         self._store = store
+        self._commands = commands
+        self._admission = admission
         self._blobs = blobs
         self._pager = pager
         self._clock = clock
@@ -55,7 +69,7 @@ class Datasets:
 
     async def upload(
         self,
-        principal: Principal,
+        call: Call,
         upload: Upload,
         content: Content,
         request: Callable[[str], Once | None] = lambda digest: None,
@@ -66,13 +80,18 @@ class Datasets:
         whose checksum is wrong, leaves nothing. The same bytes under the same name change nothing.
         `request` makes the idempotency claim of what was sent, given its digest.
         """
+        principal = call.principal
         tenant = owned(upload.parent.tenant, principal.tenant, str(upload.parent))
         uid = self._new_uid()
         id = checked_id(upload.id, "dataset_id") if upload.id else f"ds-{uid[-12:]}"
-        await self._store.read(lambda tx: tx.of(tenant).tenant())  # before a byte is kept
+        room = await self._store.read(lambda tx: self._room(tx, call, tenant))
         inspector = Inspector(shape=upload.shape)
+        received = 0
         async with self._blobs.writer() as writer:
             async for chunk in content.chunks:
+                received += len(chunk)
+                if room is not None and received > room:
+                    raise _too_large(tenant, received, room)
                 # in a thread: a mebibyte takes about ten milliseconds, which others would wait for
                 await asyncio.gather(asyncio.to_thread(inspector.feed, chunk), writer.write(chunk))
             report = await asyncio.to_thread(inspector.finish)
@@ -96,11 +115,23 @@ class Datasets:
             labels=dict(upload.labels or {}),
         )
 
-        def work(tx: Transaction) -> Dataset:
+        def make(tx: Transaction) -> Dataset:
             scope = tx.of(tenant)
-            return once(scope, request(blob.digest), now, Dataset, lambda: _versioned(scope, new))
+            version = _versioned(scope, new)
+            if version is None:
+                return scope.dataset(new.name.id)
+            self._admission.keep_dataset(scope, version, now)
+            scope.put_dataset(version)
+            return version
 
-        return await self._store.write(work)
+        once = replace(call, request=request(blob.digest))
+        return await self._commands.run(once, tenant, new.name, Dataset, make)
+
+    def _room(self, tx: Transaction, call: Call, tenant: str) -> int | None:
+        """How many bytes may come, before the first is kept; NotFound, TenantSuspended."""
+        if call.principal.tenant is not None:
+            refuse_suspended(tx, tenant, f"tenants/{tenant}")
+        return self._admission.room_for_bytes(tx.of(tenant), self._clock.now())
 
     async def get(self, principal: Principal, name: DatasetName) -> Dataset:
         """The current version, or NotFound."""
@@ -122,18 +153,26 @@ class Datasets:
         async for chunk in self._blobs.read(dataset.digest):
             yield chunk
 
-    async def delete(self, principal: Principal, name: DatasetName) -> None:
+    async def delete(self, call: Call, name: DatasetName) -> None:
         """Forget a dataset that no run under way uses."""
-        tenant = owned(name.tenant, principal.tenant, str(name))
+        tenant = owned(name.tenant, call.principal.tenant, str(name))
 
-        def work(tx: Transaction) -> None:
+        def make(tx: Transaction) -> bool:
             scope = scope_of(tx, tenant, name)
-            scope.dataset(name.id)
+            dataset = scope.dataset(name.id)
             if runs := scope.dataset_in_use(name.id):
-                raise PreconditionFailed(str(name), f"runs under way use it: {', '.join(runs)}")
+                raise ResourceInUse(str(name), f"runs under way use it: {', '.join(runs)}")
+            self._admission.dataset_deleted(scope, dataset, self._clock.now())
             scope.delete_dataset(name.id)
+            return True
 
-        await self._store.write(work)
+        await self._commands.run(call, tenant, DatasetName(tenant, name.id), bool, make)
+
+
+def _too_large(tenant: str, received: int, room: int) -> QuotaExceeded:
+    # what is in use is not told apart here: the books are read once, before the first byte
+    violation = QuotaViolation(Dimension.DATASET_BYTES, 0, received, room, f"tenants/{tenant}")
+    return QuotaExceeded(tenant, [violation])
 
 
 def _check_digest(report: Report, said: str) -> None:
@@ -143,21 +182,18 @@ def _check_digest(report: Report, said: str) -> None:
         )
 
 
-def _versioned(scope: TenantScope, new: Dataset) -> Dataset:
-    """Record `new` as the next version of its name, unless it is the current one already."""
+def _versioned(scope: TenantScope, new: Dataset) -> Dataset | None:
+    """`new` as the next version of its name; None if it is the current one already."""
     try:
         current = scope.dataset(new.name.id)
     except NotFound:
-        scope.put_dataset(new)
         return new
     if current.digest == new.digest:
-        return current
-    version = replace(
+        return None
+    return replace(
         new,
         uid=current.uid,
         create_time=current.create_time,
         parent_digest=current.digest,
         version=current.version + 1,
     )
-    scope.put_dataset(version)
-    return version

@@ -1,17 +1,18 @@
-"""Drives every run to its end: a level-triggered loop over due rows.
+"""Drives runs under way to their end: level-triggered, safe against a crash at any point.
 
-A look: claim due runs (lease and fence), see what the backend shows, take the trainer's reports in,
-decide, act, and give the lease back with the time of the next look. Side effects happen outside of
-transactions; every write is guarded by the fence, so a dispatcher that lost its lease changes
-nothing. The intent (PREPARING with its attempt) is durable before the backend is asked to start,
-and the backend starts an attempt once however often it is asked.
+A run that has taken a slot is claimed (lease and fence) and then looked at until it is under way no
+more: see what the backend shows, take the trainer's reports in, decide, act. Side effects happen
+outside of transactions; every write is guarded by the fence, so a dispatcher that lost its lease
+changes nothing. The intent (PREPARING with its attempt) is durable before the backend is asked to
+start, and the backend starts an attempt once however often it is asked. Who waits, and whose turn
+it is, is the scheduler's business.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -23,18 +24,17 @@ from tunesmith_server.domain import decide as then
 from tunesmith_server.domain.errors import DomainError, StorageFull, Unavailable
 from tunesmith_server.domain.events import Event, Kind, Level
 from tunesmith_server.domain.fine_tune import Failure, FineTune
-from tunesmith_server.domain.observation import Observation, Phase, Report, StopMode
-from tunesmith_server.domain.quota import Dimension
-from tunesmith_server.domain.states import State, WaitReason
+from tunesmith_server.domain.observation import Observation, Report
+from tunesmith_server.domain.states import State
 from tunesmith_server.ports import Backend, Claim, Clock, Hints, Store, TenantScope, Transaction
 
 log = structlog.get_logger(__name__)
 
-WAITING_FOR_CAPACITY = WaitReason.WAITING_FOR_CAPACITY
-WAITING_FOR_QUOTA = WaitReason.WAITING_FOR_QUOTA
-
 _REPORTS = 500
 _STARTED = "Fine-tune started"
+BUDGET_REACHED = "BUDGET_REACHED"
+TENANT_SUSPENDED = "TENANT_SUSPENDED"
+_INTERRUPTED = frozenset({State.CANCELLING, State.PAUSING})
 Change = Callable[[TenantScope, FineTune], tuple[FineTune, list[Event]]]
 
 
@@ -51,7 +51,7 @@ class Dispatcher:
         clock: Clock,
         *,
         owner: str,
-        slots: int,
+        is_alive: Callable[[str], bool] = lambda owner: True,
         lease: timedelta = timedelta(seconds=10),
         poll: timedelta = timedelta(seconds=0.5),
         batch: int = 32,
@@ -63,42 +63,56 @@ class Dispatcher:
         self._hints = hints
         self._clock = clock
         self._owner = owner
-        self._slots = slots
+        self._is_alive = is_alive
         self._lease = lease
         self._poll = poll
         self._batch = batch
-        self._busy: set[Claim] = set()
+        self._busy: dict[Claim, asyncio.Event] = {}
 
     async def run(self) -> None:
         """Dispatch until cancelled. Runs under way are left as they are for the next dispatcher."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._renew())
             tasks.create_task(self._reap())
-            while True:
-                try:
-                    await self._claim(tasks)
-                except DomainError as error:  # the store is away: look again
-                    log.warning("claim_failed", error=str(error))
-                await self._hints.wait("work", self._poll.total_seconds())
+            try:
+                while True:
+                    try:
+                        await self._claim(tasks)
+                    except DomainError as error:  # the store is away: look again
+                        log.warning("claim_failed", error=str(error))
+                    if await self._hints.wait("work", self._poll.total_seconds()):
+                        for look in self._busy.values():
+                            look.set()
+            finally:
+                await asyncio.shield(self._abandon())
+
+    async def _abandon(self) -> None:
+        """Give all leases back, so that whoever comes next need not wait for them to run out."""
+        now = self._clock.now()
+        with contextlib.suppress(DomainError):
+            await self._store.write(lambda tx: tx.system.abandon(self._owner, now))
 
     async def _claim(self, tasks: asyncio.TaskGroup) -> None:
         room = self._batch - len(self._busy)
         if room <= 0:
             return
+        owners = await self._store.read(lambda tx: tx.system.lease_owners())
+        # a process of this node that is gone does not come back for its runs: do not wait
+        dead = [owner for owner in owners if owner != self._owner and not self._is_alive(owner)]
         now = self._clock.now()
 
         def work(tx: Transaction) -> Sequence[Claim]:
-            node = self._backend.node
-            return tx.system.claim(self._owner, node, now=now, lease=self._lease, limit=room)
+            return tx.system.claim(
+                self._owner, self._backend.node, now=now, lease=self._lease, limit=room, dead=dead
+            )
 
-        claims = await self._store.write(work)
-        for claim in claims:
-            self._busy.add(claim)
-            task = tasks.create_task(self._look(claim))
+        for claim in await self._store.write(work):
+            self._busy[claim] = asyncio.Event()
+            task = tasks.create_task(self._drive(claim))
             task.add_done_callback(partial(self._forget, claim))
 
     def _forget(self, claim: Claim, _: "asyncio.Task[None]") -> None:
-        self._busy.discard(claim)
+        self._busy.pop(claim, None)
 
     async def _renew(self) -> None:
         while True:
@@ -122,48 +136,56 @@ class Dispatcher:
                     log.warning("orphans_stopped", runs=list(reaped))
             await asyncio.sleep(30)
 
-    async def _look(self, claim: Claim) -> None:
+    async def _drive(self, claim: Claim) -> None:
+        """Look after one run for as long as it is under way and the fence holds."""
         structlog.contextvars.bind_contextvars(run=str(claim.run.name))
-        due: datetime | None = None
-        try:
-            run = await self._step(claim)
-            if run is None:
-                return  # the fence is lost: somebody else looks after the run
-            if not run.state.is_terminal:
-                due = self._clock.now() + self._poll
-        except Unavailable as error:
-            log.warning("backend_unavailable", error=str(error))
-            due = self._clock.now() + timedelta(seconds=error.retry_after)
-        except StorageFull as error:
-            log.error("storage_full", error=str(error))
-            due = self._clock.now() + timedelta(seconds=10)
-        except Exception:
-            log.exception("look_failed")
-            due = self._clock.now() + timedelta(seconds=5)
-        with contextlib.suppress(DomainError):
-            await self._store.write(lambda tx: tx.system.unclaim(claim, due=due))
-        if due is None:
-            self._hints.notify("work")
-
-    async def _step(self, claim: Claim) -> FineTune | None:
-        """One look at one run. None if the fence is lost."""
         run: FineTune | None = claim.run
-        assert run is not None
-        seen = Observation(Phase.ABSENT)
-        if run.attempt and run.state is not State.QUEUED:
-            seen = await self._backend.observe(run)
-            run = await self._take_in(claim, run)
-            if run is None:
-                return None
+        while run and run.state.holds_slot:
+            pause = self._poll.total_seconds()
+            try:
+                run = await self._step(claim, run)
+                if run and run.state is State.FINALIZING:
+                    continue  # nothing to wait for
+            except Unavailable as error:
+                log.warning("backend_unavailable", error=str(error))
+                pause = error.retry_after
+            except StorageFull as error:
+                log.error("storage_full", error=str(error))
+                pause = 10
+            except Exception:
+                log.exception("look_failed")
+                pause = 5
+            if run and run.state.holds_slot:
+                await self._nap(claim, pause)
+                with contextlib.suppress(DomainError):
+                    run = await self._store.read(lambda tx: tx.system.fenced(claim))
+        with contextlib.suppress(DomainError):
+            await self._store.write(lambda tx: tx.system.unclaim(claim, due=self._clock.now()))
+
+    async def _nap(self, claim: Claim, seconds: float) -> None:
+        """Wait for the next look; a hint that there is work ends it early."""
+        look = self._busy[claim]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await look.wait()
+        look.clear()
+
+    async def _step(self, claim: Claim, run: FineTune) -> FineTune | None:
+        """One look at one run. None if the fence is lost."""
+        seen: Observation = await self._backend.observe(run)
+        taken_in = await self._take_in(claim, run)
+        if taken_in is None:
+            return None
+        run = taken_in
         match then.decide(run, seen):
-            case then.Admit():
-                return await self._admit(claim)
             case then.Start():
                 await self._backend.start(run)
                 return run
-            case then.Stop():
-                await self._backend.stop(run, StopMode.CANCEL)
+            case then.Stop(mode):
+                await self._backend.stop(run, mode)
                 return run
+            case then.Paused():
+                return await self._paused(claim)
             case then.Begin():
                 return await self._move(claim, State.RUNNING, _STARTED)
             case then.Finalize():
@@ -210,39 +232,32 @@ class Dispatcher:
                 return run
 
     def _ingest(
-        self, reports: Sequence[Report], _: TenantScope, run: FineTune
+        self, reports: Sequence[Report], scope: TenantScope, run: FineTune
     ) -> tuple[FineTune, list[Event]]:
         began: list[Event] = []
         if run.state is State.PREPARING:  # a trainer that reports is one that runs
             run, event = run.told(State.RUNNING, now=self._clock.now(), message=_STARTED)
             began = [event]
         run, events = ingested(run, reports)
-        return run, [*began, *events]
+        run, warned = self._within_budget(scope, run)
+        return run, [*began, *events, *warned]
 
-    async def _admit(self, claim: Claim) -> FineTune | None:
-        now, node = self._clock.now(), self._backend.node
-
-        def change(scope: TenantScope, run: FineTune) -> tuple[FineTune, list[Event]]:
-            if run.state is not State.QUEUED:
-                return run, []
-            in_the_way = self._admission.start(scope, run, node, self._slots, now)
-            if in_the_way:
-                no_slot = all(v.dimension == Dimension.SLOTS for v in in_the_way)
-                reason = WAITING_FOR_CAPACITY if no_slot else WaitReason.WAITING_FOR_QUOTA
-                if run.wait_reason is reason:
-                    return run, []
-                message = "; ".join(map(str, in_the_way))
-                return replace(run, wait_reason=reason, message=message, update_time=now), []
-            attempt = run.attempt + 1
-            moved, event = replace(run, attempt=attempt, node=node, reports_read=0).told(
-                State.PREPARING, now=now, message=f"Preparing attempt {attempt}"
-            )
-            return moved, [event]
-
-        run = await self._apply(claim, change)
-        if run and run.state is State.PREPARING:
-            await self._backend.start(run)
-        return run
+    def _within_budget(self, scope: TenantScope, run: FineTune) -> tuple[FineTune, list[Event]]:
+        """The run, asked to end well if its own limit, or its tenant's budget, is spent."""
+        if run.stopping or run.state is not State.RUNNING:
+            return run, []
+        now = self._clock.now()
+        own = run.resolved.max_trained_tokens
+        if own is not None and run.progress.trained_tokens >= own:
+            why = f"max_trained_tokens: {run.progress.trained_tokens} of {own}"
+        elif spent := self._admission.spent_budget(scope, run, now):
+            why = str(spent)
+        else:
+            return run, []
+        text = f"A limit is reached ({why}): the run ends with what it has learnt"
+        return replace(run, stopping=BUDGET_REACHED), [
+            Event(Kind.MESSAGE, now, text, Level.WARNING, attempt=run.attempt)
+        ]
 
     async def _move(
         self, claim: Claim, state: State, message: str, level: Level = Level.INFO
@@ -250,8 +265,8 @@ class Dispatcher:
         now = self._clock.now()
 
         def change(_: TenantScope, run: FineTune) -> tuple[FineTune, list[Event]]:
-            if run.state is State.CANCELLING:
-                return run, []  # cancelled while we looked
+            if run.state in _INTERRUPTED:
+                return run, []  # interrupted while we looked
             moved, event = run.told(state, now=now, message=message, level=level)
             return moved, [event]
 
@@ -268,8 +283,10 @@ class Dispatcher:
                 run, event = run.told(State.RUNNING, now=now, message=_STARTED)
                 events.append(event)
             tokens = seen.trained_tokens or run.progress.trained_tokens
+            stopped_at = run.stopping if seen.stopped_at and run.stopping else seen.stopped_at
             run = replace(
                 run,
+                stopped_at=stopped_at,
                 model_digest=seen.model_digest,
                 progress=replace(run.progress, trained_tokens=tokens),
             )
@@ -286,25 +303,57 @@ class Dispatcher:
             if run.state is not State.FINALIZING:
                 return run, []
             named = self._publisher.record(scope, model, now)
-            self._admission.end(scope, run, now)
+            self._admission.end(scope, run, now, model=True)
             uploaded = Event(
                 Kind.MESSAGE, now, f"Uploaded model: {named.public_name}", attempt=run.attempt
             )
-            moved, event = replace(run, model=named.name.id).told(
-                State.SUCCEEDED, now=now, message="Fine-tune succeeded"
-            )
+            ended = replace(run, model=named.name.id)
+            if run.stopped_at:
+                moved, event = ended.told(
+                    State.STOPPED_AT_LIMIT,
+                    now=now,
+                    message=f"Fine-tune stopped at a limit ({run.stopped_at}) with a model",
+                    reason=run.stopped_at,
+                    level=Level.WARNING,
+                )
+            else:
+                moved, event = ended.told(State.SUCCEEDED, now=now, message="Fine-tune succeeded")
             return moved, [uploaded, event]
 
         done = await self._apply(claim, change)
-        if done and done.state is State.SUCCEEDED:
+        if done and done.state.is_terminal:
             await self._ended(done)
         return done
+
+    async def _paused(self, claim: Claim) -> FineTune | None:
+        now = self._clock.now()
+
+        def change(scope: TenantScope, run: FineTune) -> tuple[FineTune, list[Event]]:
+            if run.state is not State.PAUSING:
+                return run, []
+            self._admission.pause(scope, run, now)
+            paused, event = run.told(
+                State.PAUSED, now=now, message="Fine-tune paused", reason=run.stopping
+            )
+            suspended = any(each.suspension for each in scope.chain())
+            if run.stopping != TENANT_SUSPENDED or suspended:
+                return paused, [event]
+            # the tenant was resumed while its runs were still stopping
+            self._admission.requeue(scope, paused, now)
+            queued, again = replace(paused, stopping="").told(
+                State.QUEUED, now=now, message="Fine-tune resumed", reason="RESUMED"
+            )
+            return queued, [event, again]
+
+        run = await self._apply(claim, change)
+        self._hints.notify("queue")
+        return run
 
     async def _requeue(self, claim: Claim, why: str) -> FineTune | None:
         now = self._clock.now()
 
         def change(scope: TenantScope, run: FineTune) -> tuple[FineTune, list[Event]]:
-            if run.state is State.CANCELLING:
+            if run.state in _INTERRUPTED:
                 return run, []
             self._admission.requeue(scope, run, now)
             moved, event = run.told(
@@ -316,7 +365,9 @@ class Dispatcher:
             )
             return moved, [event]
 
-        return await self._apply(claim, change)
+        requeued = await self._apply(claim, change)
+        self._hints.notify("queue")
+        return requeued
 
     async def _end(
         self, claim: Claim, state: State, message: str, failure: Failure | None
@@ -326,7 +377,7 @@ class Dispatcher:
         def change(scope: TenantScope, run: FineTune) -> tuple[FineTune, list[Event]]:
             if run.state.is_terminal:
                 return run, []
-            self._admission.end(scope, run, now)
+            self._admission.end(scope, run, now, model=False)
             moved, event = replace(run, failure=failure).told(
                 state,
                 now=now,
@@ -343,7 +394,6 @@ class Dispatcher:
 
     async def _ended(self, run: FineTune) -> None:
         """Capacity has come free, and what the run left on the backend can go."""
-        now = self._clock.now()
-        await self._store.write(lambda tx: tx.system.wake_waiting(now))
+        self._hints.notify("queue")
         if run.state is not State.FAILED:  # a failed run's log is worth keeping
             await self._backend.discard(run)

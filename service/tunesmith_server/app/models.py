@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from tunesmith_server.app.admission import Admission
+from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.pages import Page, Pager, PageRequest
 from tunesmith_server.app.scope import scope_of
 from tunesmith_server.domain.access import Principal
@@ -15,7 +17,7 @@ from tunesmith_server.domain.completion import (
 from tunesmith_server.domain.errors import NotFound
 from tunesmith_server.domain.model import BaseModel, Model
 from tunesmith_server.domain.names import ModelName, TenantName, owned
-from tunesmith_server.ports import Artefacts, Inference, Store, Transaction
+from tunesmith_server.ports import Artefacts, Clock, Inference, Store, Transaction
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,19 @@ class Models:
     """The use cases around models."""
 
     def __init__(
-        self, store: Store, artefacts: Artefacts, inference: Inference, pager: Pager
+        self,
+        store: Store,
+        commands: Commands,
+        admission: Admission,
+        artefacts: Artefacts,
+        inference: Inference,
+        pager: Pager,
+        clock: Clock,
     ) -> None:
         self._store = store
+        self._commands = commands
+        self._admission = admission
+        self._clock = clock
         self._artefacts = artefacts
         self._inference = inference
         self._pager = pager
@@ -51,19 +63,21 @@ class Models:
         found = await self._store.read(lambda tx: tx.of(tenant).models(of))
         return self._pager.page(page, f"{tenant}/models", found)
 
-    async def delete(self, principal: Principal, name: ModelName) -> None:
+    async def delete(self, call: Call, name: ModelName) -> None:
         """Forget a tuned model: gone from memory and disk, it answers nobody."""
-        tenant = owned(name.tenant, principal.tenant, str(name))
+        tenant = owned(name.tenant, call.principal.tenant, str(name))
 
-        def work(tx: Transaction) -> Model:
+        def make(tx: Transaction) -> str:
             scope = scope_of(tx, tenant, name)
             model = scope.model(name.id)
+            self._admission.model_deleted(scope, model.uid, self._clock.now())
             scope.delete_model(name.id)
-            return model
+            return model.uid
 
-        model = await self._store.write(work)
-        await self._inference.unload(model.uid)
-        await self._artefacts.delete(model.uid)
+        uid = await self._commands.run(call, tenant, ModelName(tenant, name.id), str, make)
+        if not call.validate_only:
+            await self._inference.unload(uid)
+            await self._artefacts.delete(uid)
 
     async def complete(
         self, principal: Principal, model: str, request: CompletionRequest

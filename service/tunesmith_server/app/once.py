@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from tunesmith_server.domain.errors import FieldViolation, RequestIdReused
-from tunesmith_server.ports import Remembered, TenantScope
+from tunesmith_server.ports import Remembered, Transaction
 
 T = TypeVar("T")
 
@@ -24,22 +24,28 @@ class Once:
 
 
 def once(
-    scope: TenantScope, request: Once | None, at: datetime, kind: type[T], make: Callable[[], T]
-) -> T:
-    """What `make` returns, or what it returned when the same request came first.
+    tx: Transaction,
+    tenant: str,
+    request: Once | None,
+    at: datetime,
+    kind: type[T],
+    make: Callable[[], T],
+) -> tuple[T, bool]:
+    """What `make` returns, or returned when the same request came first; and whether it ran now.
 
-    The claim, the effect and the answer are one transaction: a failure leaves none of them.
+    The claim, the effect and the answer are one transaction: a failure leaves none of them. Ids of
+    different tenants never meet; `tenant` is empty for what no tenant owns.
     """
     if request is None:
-        return make()
+        return make(), True
     claim = Remembered(request.method, request.body_hash, b"")
-    first = scope.remember(request.request_id, claim, at)
+    first = tx.system.remember(tenant, request.request_id, claim, at)
     if first is None:
         answer = make()
-        scope.set_answer(request.request_id, msgspec.json.encode(answer))
-        return answer
+        tx.system.set_answer(tenant, request.request_id, msgspec.json.encode(answer))
+        return answer, True
     if (first.method, first.body_hash) != (request.method, request.body_hash):
         raise RequestIdReused(
             [FieldViolation("request_id", "was used before with another method or body")]
         )
-    return msgspec.json.decode(first.answer, type=kind)
+    return msgspec.json.decode(first.answer, type=kind), False

@@ -187,6 +187,16 @@ class Watches:
                 if not await self._news(waiting, min(self._bookmark_every, deadline - monotonic())):
                     yield Bookmark(self.cursors.of(run, at))
 
+    async def ended(self, principal: Principal, name: FineTuneName, within: float) -> FineTune:
+        """The run once it has ended, or as it is after `within` seconds. Raises NotFound."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                async for frame in self.watch(principal, name, ""):
+                    if isinstance(frame, Closing):
+                        break
+        tenant = owned(name.tenant, principal.tenant, str(name))
+        return await self._store.read(lambda tx: tx.of(tenant).fine_tune(name.id))
+
     def drain(self) -> None:
         """End every watch with a closing frame, and new ones too."""
         self._draining.set()

@@ -71,6 +71,23 @@ ALLOWED: dict[str, frozenset[Role]] = {
 nobody, and a test compares the table with the contract's descriptors."""
 
 
+_HARMLESS = (
+    *("Get", "List", "Watch", "Wait", "Plan", "Explain", "Validate", "Download", "WhoAmI"),
+    *("Complete", "StreamComplete", "Chat", "StreamChat"),
+)
+"""What the names of methods begin with that change nothing."""
+
+
+def changes(method: str) -> bool:
+    """Whether `Service/Method` changes something. A test compares with what the contract marks."""
+    name = method.rpartition("/")[2]
+    if name == "CompleteRun":
+        return True
+    return not any(
+        name == verb or (name.startswith(verb) and name[len(verb)].isupper()) for verb in _HARMLESS
+    )
+
+
 def may_call(role: Role, method: str) -> bool:
     """Whether `role` may call `method`, given as `Service/Method`."""
     return role in ALLOWED.get(method, frozenset())

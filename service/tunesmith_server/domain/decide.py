@@ -6,17 +6,12 @@ time and nothing else.
 
 from dataclasses import dataclass
 
-from tunesmith_server.domain.fine_tune import Failure, FineTune
-from tunesmith_server.domain.observation import Observation, Phase
+from tunesmith_server.domain.fine_tune import Failure, FineTune, OnLimit
+from tunesmith_server.domain.observation import Observation, Phase, StopMode
 from tunesmith_server.domain.states import State
 
 MAX_ATTEMPTS = 3
 """Starts of one run on its backend before a loss becomes a failure."""
-
-
-@dataclass(frozen=True)
-class Admit:
-    """Take a slot and go to PREPARING, or keep waiting."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +21,9 @@ class Start:
 
 @dataclass(frozen=True)
 class Stop:
-    """Ask the attempt to stop."""
+    """Ask the attempt to stop in this way."""
+
+    mode: StopMode
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,12 @@ class Finalize:
 
 @dataclass(frozen=True)
 class Publish:
-    """Keep the artefact, make the model, go to SUCCEEDED."""
+    """Keep the artefact, make the model, go to SUCCEEDED or STOPPED_AT_LIMIT."""
+
+
+@dataclass(frozen=True)
+class Paused:
+    """Nothing runs any more: go to PAUSED."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,16 @@ class Look:
     """Nothing to do now; look again later."""
 
 
-Action = Admit | Start | Stop | Begin | Finalize | Publish | Requeue | Fail | Cancelled | Look
+Action = Start | Stop | Begin | Finalize | Publish | Paused | Requeue | Fail | Cancelled | Look
 
 
 def decide(run: FineTune, seen: Observation) -> Action:
-    """The next step of `run`. `seen` is ABSENT for a run that has no attempt yet."""
+    """The next step of a run under way, given what its backend shows of its present attempt.
+
+    Runs that wait are the scheduler's; for those, and for runs that have ended, there is nothing to
+    do but to look.
+    """
     match run.state:
-        case State.QUEUED | State.VALIDATING:
-            return Admit()
         case State.PREPARING:
             return Start() if seen.phase is Phase.ABSENT else _under_way(run, seen)
         case State.RUNNING:
@@ -84,26 +88,55 @@ def decide(run: FineTune, seen: Observation) -> Action:
             return _under_way(run, seen)
         case State.FINALIZING:
             return Publish()
+        case State.PAUSING:
+            return _pausing(run, seen)
         case State.CANCELLING:
-            return Cancelled() if seen.ended or seen.phase is Phase.ABSENT else Stop()
+            gone = seen.ended or seen.phase is Phase.ABSENT
+            return Cancelled() if gone else Stop(StopMode.CANCEL)
         case _:
             return Look()
 
 
 def _under_way(run: FineTune, seen: Observation) -> Action:
     match seen.phase:
+        case Phase.STARTING | Phase.RUNNING if run.stopping:
+            return Stop(StopMode.FINISH)
         case Phase.STARTING:
             return Look()
         case Phase.RUNNING:
             return Begin() if run.state is State.PREPARING else Look()
         case Phase.SUCCEEDED:
-            return Finalize()
+            return _finalize(run, seen)
         case Phase.FAILED:
             return Fail(Failure(seen.reason or "TRAINER_FAILED", seen.message, seen.advice))
         case Phase.STOPPED:
             return _lost(run, "the trainer was stopped from outside")
         case _:
             return _lost(run, seen.message or "the trainer ended without an outcome")
+
+
+def _pausing(run: FineTune, seen: Observation) -> Action:
+    match seen.phase:
+        case Phase.SUCCEEDED:  # it came to its end before it could be stopped
+            return _finalize(run, seen)
+        case Phase.FAILED:
+            return _under_way(run, seen)
+        case Phase.STARTING | Phase.RUNNING:
+            return Stop(StopMode.PAUSE)
+        case _:  # stopped, never started, or lost: it goes on from its last checkpoint, if any
+            return Paused()
+
+
+def _finalize(run: FineTune, seen: Observation) -> Action:
+    if not seen.stopped_at or run.spec.limits.on_limit is OnLimit.CHECKPOINT_AND_STOP:
+        return Finalize()
+    return Fail(
+        Failure(
+            "LIMIT_REACHED",
+            f"a limit was reached ({seen.stopped_at}), and the spec says to fail then",
+            "raise the limit, or let `on_limit` keep what was learnt",
+        )
+    )
 
 
 def _lost(run: FineTune, why: str) -> Action:

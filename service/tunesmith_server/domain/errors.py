@@ -15,8 +15,14 @@
   - AlreadyExists         the name is taken
   - PreconditionFailed    it could work, but not in the present state
     - DatasetNotReady     the dataset has errors; its report tells which
+    - TenantSuspended     the tenant may not act; reading still works
+    - ResourceInUse       something still uses the resource
+    - FieldImmutable      the update would change what is fixed once made
+    - BackendUnsuitable   no backend here can do what is asked
   - EtagMismatch          somebody else changed it first
+  - PlanStale             what the plan was made from has changed
   - QuotaExceeded         the tenant's limit would be passed
+  - RateLimited           too many in this minute
   - StorageFull           no room to keep what was sent
   - CursorExpired         the history asked for is no longer kept
   - Unavailable           something the platform needs is away; try again
@@ -151,6 +157,49 @@ class DatasetNotReady(PreconditionFailed):
     reason = "DATASET_NOT_READY"
 
 
+class TenantSuspended(PreconditionFailed):
+    """The tenant may not act. Reading still works."""
+
+    reason = "TENANT_SUSPENDED"
+
+    def __init__(self, tenant: str, why: str) -> None:
+        super().__init__(tenant, "is suspended" + (f": {why}" if why else ""))
+
+
+class ResourceInUse(PreconditionFailed):
+    """Something still uses the resource."""
+
+    reason = "RESOURCE_IN_USE"
+
+
+class FieldImmutable(PreconditionFailed):
+    """What the update would change is fixed once made."""
+
+    reason = "FIELD_IMMUTABLE"
+
+
+class BackendUnsuitable(PreconditionFailed):
+    """No backend here can do what is asked, now or later."""
+
+    reason = "BACKEND_UNSUITABLE"
+
+
+class PlanStale(DomainError):
+    """What the plan was made from has changed since."""
+
+    reason = "PLAN_STALE"
+
+
+class RateLimited(DomainError):
+    """Too many in this minute; try again after `retry_after` seconds."""
+
+    reason = "RATE_LIMITED"
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class EtagMismatch(DomainError):
     """Somebody else changed it first."""
 
@@ -163,11 +212,23 @@ class QuotaViolation:
 
     dimension: str
     used: int
+    """Settled and reserved together."""
     asked: int
     limit: int
+    scope: str = ""
+    """Whose limit it is."""
+
+    @property
+    def never_fits(self) -> bool:
+        """Whether waiting is of no use: it is too much even when nothing else is used."""
+        return self.asked > self.limit
 
     def __str__(self) -> str:
-        return f"{self.dimension}: {self.used} in use + {self.asked} asked > {self.limit} allowed"
+        whose = f" ({self.scope})" if self.scope else ""
+        return (
+            f"{self.dimension}{whose}: {self.used} in use + {self.asked} asked "
+            f"> {self.limit} allowed"
+        )
 
 
 class QuotaExceeded(DomainError):

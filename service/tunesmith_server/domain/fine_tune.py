@@ -85,6 +85,11 @@ class Spec:
     """-100 to 100; higher goes first within the tenant."""
     hold: bool = False
     """Wait until it is taken back."""
+    backends: tuple[str, ...] = ()
+    """Backends that may take it, in order of preference; empty for any."""
+    checkpoint_every_steps: int | None = None
+    """None: at the end of each epoch."""
+    checkpoint_keep: int = 2
     limits: RunLimits = RunLimits()
 
 
@@ -145,6 +150,10 @@ class Resolved:
     backend: str
     worst_case_tokens: int
     """What is reserved: an upper bound of the tokens trained on, over all epochs."""
+    max_trained_tokens: int | None = None
+    """No step is begun that would take training past this; None where nothing limits it."""
+    price_micros_per_million: int = 0
+    """Of trained tokens, in millionths of the installation's currency."""
     settings: tuple[Setting, ...] = ()
 
 
@@ -184,6 +193,7 @@ class FineTune:
     created_by: str = ""
     display_name: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
     wait_reason: WaitReason | None = None
     progress: Progress = Progress()
@@ -197,6 +207,10 @@ class FineTune:
     model: str | None = None
     """Id of the tuned model, set in SUCCEEDED and STOPPED_AT_LIMIT alone."""
     model_digest: str | None = None
+    stopping: str = ""
+    """Why it is asked to pause or to end early: CALLER, TENANT_SUSPENDED or BUDGET_REACHED."""
+    stopped_at: str = ""
+    """The limit that ended training before its last step; empty if none did."""
     start_time: datetime | None = None
     end_time: datetime | None = None
     last_event: int = 0
@@ -211,6 +225,7 @@ class FineTune:
             message=message,
             update_time=now,
             wait_reason=None,
+            stopping=self.stopping if state.holds_slot or state is State.PAUSED else "",
             start_time=now if state is State.RUNNING and not self.start_time else self.start_time,
             end_time=now if state.is_terminal else None,
         )

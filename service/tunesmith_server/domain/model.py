@@ -31,7 +31,8 @@ class BaseModel:
     """LoRA wants about ten times the rate of full fine-tuning ("LoRA Without Regret", 2025)."""
     min_default_batch_size: int = 1
     """Floor of the default batch size: very small batches waste a CPU."""
-    price_per_1k_tokens_micros: int = 0
+    price_micros_per_million: int = 0
+    """What training on a million tokens costs, in millionths of the installation's currency."""
     hidden: bool = False
     """Usable by name but not listed, such as the tiny base of the tests."""
     aliases: tuple[str, ...] = ()

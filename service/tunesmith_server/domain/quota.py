@@ -1,11 +1,18 @@
-"""What a tenant may use: the dimensions, and the arithmetic of limit, used and reserved."""
+"""What a tenant may use: the dimensions, whose limit bounds what, and the arithmetic of both.
 
-from collections.abc import Mapping
+A limit of a tenant bounds what it and every tenant below it use together, so whatever a tenant uses
+counts for itself and for all above it. A tenant that says nothing about a dimension is bounded by
+the tenants above; where none of them says anything, by the platform's default, each on its own. One
+that is explicitly unlimited is bounded by nobody, though its use still counts above.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
-from tunesmith_server.domain.errors import QuotaViolation
+from tunesmith_server.domain.errors import FieldViolation, QuotaViolation
 
 
 class Dimension(StrEnum):
@@ -13,22 +20,84 @@ class Dimension(StrEnum):
 
     FINE_TUNES_RUNNING = "fine_tunes_running"
     FINE_TUNES_QUEUED = "fine_tunes_queued"
+    FINE_TUNES_CREATED_PER_DAY = "fine_tunes_created_per_day"
     TRAINED_TOKENS_PER_JOB = "trained_tokens_per_job"
     TRAINED_TOKENS_PER_MONTH = "trained_tokens_per_month"
+    COST_PER_JOB = "cost_per_job"
+    COST_PER_MONTH = "cost_per_month"
+    DATASETS = "datasets"
+    DATASET_BYTES = "dataset_bytes"
+    MODELS = "models"
+    CHECKPOINT_BYTES = "checkpoint_bytes"
+    WATCHES = "watches"
+    REQUESTS_PER_MINUTE = "requests_per_minute"
+    INFERENCE_TOKENS_PER_MINUTE = "inference_tokens_per_minute"
     SLOTS = "slots"
     """Runs at once on one node: a limit of the machine, not of a tenant."""
 
 
+class Window(StrEnum):
+    """The stretch of time, in UTC, after which what was spent starts from nothing."""
+
+    NONE = ""
+    """Held, not spent: it comes back when it is given back."""
+    MINUTE = "%Y-%m-%dT%H:%M"
+    DAY = "%Y-%m-%d"
+    MONTH = "%Y-%m"
+
+
+WINDOWS = {
+    Dimension.FINE_TUNES_CREATED_PER_DAY: Window.DAY,
+    Dimension.TRAINED_TOKENS_PER_MONTH: Window.MONTH,
+    Dimension.COST_PER_MONTH: Window.MONTH,
+    Dimension.REQUESTS_PER_MINUTE: Window.MINUTE,
+    Dimension.INFERENCE_TOKENS_PER_MINUTE: Window.MINUTE,
+}
 TENANT_DIMENSIONS = frozenset(Dimension) - {Dimension.SLOTS}
 """What a tenant's limits may name."""
+PER_JOB = frozenset({Dimension.TRAINED_TOKENS_PER_JOB, Dimension.COST_PER_JOB})
+"""Bounds of a single run: nothing is counted."""
+RATES = frozenset({Dimension.REQUESTS_PER_MINUTE, Dimension.INFERENCE_TOKENS_PER_MINUTE})
+PER_BASE_MODEL = frozenset(
+    d for d in TENANT_DIMENSIONS if d.startswith(("fine_tunes_", "trained_tokens_", "cost_"))
+)
+"""What may also be limited for one base model."""
 
-Limits = Mapping[Dimension, int | None]
-"""Limit by dimension. Absent means inherited, or unlimited at the top; None is unlimited."""
+Limits = Mapping[str, int | None]
+"""Limit by key, see `limit_key`. Absent says nothing, None is explicitly unlimited."""
+
+PLATFORM = "platform"
+"""Where a limit comes from that no tenant set."""
+
+
+def limit_key(dimension: str, base_model: str = "") -> str:
+    """The key of a limit: the dimension, and the base model if it is for one alone."""
+    return f"{dimension}@{base_model}" if base_model else str(dimension)
+
+
+def parse_limit_key(key: str) -> tuple[Dimension, str]:
+    """The dimension and the base model of a key that was checked before."""
+    dimension, _, base_model = key.partition("@")
+    return Dimension(dimension), base_model
+
+
+class Limited(Protocol):
+    """What this module needs to know of a tenant."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """What it says itself."""
+        ...
 
 
 @dataclass(frozen=True)
 class Hold:
-    """An amount taken from one counter: `scope` is `tenant:{id}` or `node:{id}`."""
+    """An amount taken from one counter: `scope` is a `tenant_scope` or a `node_scope`."""
 
     scope: str
     dimension: Dimension
@@ -36,9 +105,45 @@ class Hold:
     amount: int
 
 
-def tenant_scope(tenant: str) -> str:
-    """The counter scope of a tenant."""
-    return f"tenant:{tenant}"
+@dataclass(frozen=True)
+class Ask:
+    """A hold that is wanted, within a limit. None is no limit: it is counted all the same."""
+
+    hold: Hold
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One line of the bill. The sums of both changes over a counter are the counter."""
+
+    time: datetime
+    tenant: str
+    """Id of the tenant whose use it is: that of `scope`, or one below it."""
+    scope: str
+    subject: str
+    """Uid of the run, dataset or model that it is about."""
+    dimension: Dimension
+    period: str
+    kind: str
+    """`reserve`, `settle` or `release`."""
+    amount: int
+    used_change: int
+    reserved_change: int
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One limit that applies: to what scope, and who set it (`tenants/{id}` or PLATFORM)."""
+
+    scope: str
+    limit: int | None
+    source: str
+
+
+def tenant_scope(tenant: str, base_model: str = "") -> str:
+    """The counter scope of a tenant, or of a tenant's use of one base model."""
+    return f"tenant:{tenant}@{base_model}" if base_model else f"tenant:{tenant}"
 
 
 def node_scope(node: str) -> str:
@@ -46,16 +151,103 @@ def node_scope(node: str) -> str:
     return f"node:{node}"
 
 
+def scope_parts(scope: str) -> tuple[str, str]:
+    """The tenant and the base model of a `tenant_scope`."""
+    tenant, _, base_model = scope.removeprefix("tenant:").partition("@")
+    return tenant, base_model
+
+
 def period(dimension: Dimension, at: datetime) -> str:
-    """The window that an amount of `dimension` counts in, in UTC: `2026-11`, or empty for none."""
-    if dimension is Dimension.TRAINED_TOKENS_PER_MONTH:
-        return at.astimezone(UTC).strftime("%Y-%m")
-    return ""
+    """The window that an amount counts in, such as `2026-11`; empty for what is held."""
+    window = WINDOWS.get(dimension, Window.NONE)
+    return at.astimezone(UTC).strftime(window) if window else ""
 
 
-def job_violations(limits: Limits, worst_case_tokens: int) -> list[QuotaViolation]:
-    """The per-job limits that a run of at most `worst_case_tokens` would pass."""
-    limit = limits.get(Dimension.TRAINED_TOKENS_PER_JOB)
-    if limit is None or worst_case_tokens <= limit:
-        return []
-    return [QuotaViolation(Dimension.TRAINED_TOKENS_PER_JOB, 0, worst_case_tokens, limit)]
+def reset_time(dimension: Dimension, at: datetime) -> datetime | None:
+    """When the window ends that `at` is in; None for what is held."""
+    day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    match WINDOWS.get(dimension):
+        case Window.MINUTE:
+            return at.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+        case Window.DAY:
+            return day + timedelta(days=1)
+        case Window.MONTH:
+            return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+        case _:
+            return None
+
+
+def bounds(
+    chain: Sequence[Limited], defaults: Limits, dimension: Dimension, base_model: str = ""
+) -> Iterator[Bound]:
+    """The limits on a dimension that apply to `chain[0]`; the chain goes from it to its root.
+
+    For all base models together, or for `base_model` alone. What counts without a limit is there
+    with None; a limit for one base model that nobody set is not there at all.
+    """
+    key = limit_key(dimension, base_model)
+    lifted = False
+    nobody_says = not any(key in tenant.limits for tenant in chain)
+    for place, tenant in enumerate(chain):
+        if base_model and key not in tenant.limits:
+            continue
+        limit, source = tenant.limits.get(key), f"tenants/{tenant.id}"
+        if place == 0 and nobody_says:
+            limit, source = defaults.get(key), PLATFORM
+        lifted = lifted or (key in tenant.limits and limit is None)
+        yield Bound(tenant_scope(tenant.id, base_model), None if lifted else limit, source)
+
+
+def asks(
+    chain: Sequence[Limited],
+    defaults: Limits,
+    dimension: Dimension,
+    amount: int,
+    at: datetime,
+    base_model: str = "",
+) -> list[Ask]:
+    """What has to be held so that `chain[0]` may use `amount` of a dimension with a base model."""
+    window = period(dimension, at)
+    wanted = list(bounds(chain, defaults, dimension))
+    if base_model:
+        wanted += bounds(chain, defaults, dimension, base_model)
+    return [Ask(Hold(b.scope, dimension, window, amount), b.limit) for b in wanted]
+
+
+def job_violations(
+    chain: Sequence[Limited],
+    defaults: Limits,
+    worst_case: Mapping[Dimension, int],
+    base_model: str,
+) -> list[QuotaViolation]:
+    """The per-job limits that a run of at most `worst_case` would pass."""
+    return [
+        QuotaViolation(dimension, 0, amount, bound.limit, bound.source)
+        for dimension, amount in worst_case.items()
+        for base in ("", base_model)
+        for bound in bounds(chain, defaults, dimension, base)
+        if bound.limit is not None and amount > bound.limit
+    ]
+
+
+def limit_violations(limits: Limits, field: str = "tenant.limits") -> Iterator[FieldViolation]:
+    """What is wrong with limits that somebody wants to set."""
+    for key, limit in limits.items():
+        name, at, base_model = key.partition("@")
+        if name not in TENANT_DIMENSIONS:
+            known = ", ".join(sorted(TENANT_DIMENSIONS))
+            yield FieldViolation(field, f"{name!r} is no dimension; known: {known}")
+        elif at and not base_model:
+            yield FieldViolation(field, f"{key!r} names no base model after the @")
+        elif base_model and name not in PER_BASE_MODEL:
+            known = ", ".join(sorted(PER_BASE_MODEL))
+            yield FieldViolation(
+                field, f"{name} cannot be limited for one base model; these can: {known}"
+            )
+        elif limit is not None and limit < 0:
+            yield FieldViolation(field, f"{key} is {limit}; it cannot be negative")
+
+
+def cost_micros(tokens: int, price_micros_per_million: int) -> int:
+    """What training on `tokens` costs, in millionths of the currency, rounded up."""
+    return -(-tokens * price_micros_per_million // 1_000_000)

@@ -37,6 +37,11 @@ class State(StrEnum):
         """Whether a run in this state takes up one of its backend's slots."""
         return self in _HOLDS_SLOT
 
+    @property
+    def may_pause(self) -> bool:
+        """Whether a run in this state can be paused."""
+        return State.PAUSING in NEXT[self] or State.PAUSED in NEXT[self]
+
     def require(self, other: "State", subject: str) -> None:
         """PreconditionFailed if the life cycle does not lead from here to `other` in one step."""
         if other not in NEXT[self]:
@@ -47,12 +52,10 @@ _END_EARLY = frozenset({State.CANCELLING, State.CANCELLED, State.FAILED})
 
 NEXT: dict[State, frozenset[State]] = {
     State.VALIDATING: frozenset({State.QUEUED}) | _END_EARLY,
-    State.QUEUED: frozenset({State.PREPARING, State.EXPIRED}) | _END_EARLY,
-    State.PREPARING: frozenset({State.RUNNING, State.FINALIZING, State.QUEUED}) | _END_EARLY,
-    State.RUNNING: frozenset(
-        {State.FINALIZING, State.PAUSING, State.QUEUED, State.STOPPED_AT_LIMIT}
-    )
+    State.QUEUED: frozenset({State.PREPARING, State.PAUSED, State.EXPIRED}) | _END_EARLY,
+    State.PREPARING: frozenset({State.RUNNING, State.FINALIZING, State.PAUSING, State.QUEUED})
     | _END_EARLY,
+    State.RUNNING: frozenset({State.FINALIZING, State.PAUSING, State.QUEUED}) | _END_EARLY,
     State.FINALIZING: frozenset({State.SUCCEEDED, State.STOPPED_AT_LIMIT}) | _END_EARLY,
     State.PAUSING: frozenset({State.PAUSED, State.FINALIZING}) | _END_EARLY,
     State.PAUSED: frozenset({State.QUEUED}) | _END_EARLY,

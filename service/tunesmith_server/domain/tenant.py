@@ -4,12 +4,29 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from tunesmith_server.domain.access import Role
-from tunesmith_server.domain.quota import Dimension
+from tunesmith_server.domain.quota import Limits
 
 KEY_PREFIX = "sk-ts-"
 """The old OpenAI client insists on `sk-` when it reads a key from a file."""
+
+
+class SuspendedRuns(StrEnum):
+    """What becomes of the runs under way of a tenant that is suspended."""
+
+    FINISH = "finish"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True)
+class Suspension:
+    """Why, and since when, a tenant may not act."""
+
+    since: datetime
+    reason: str = ""
+    running: SuspendedRuns = SuspendedRuns.FINISH
 
 
 @dataclass(frozen=True)
@@ -22,8 +39,19 @@ class Tenant:
     organization: str = ""
     """The slug in model names; the tenant's id unless chosen."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    limits: Mapping[Dimension, int | None] = field(default_factory=dict)
-    """Absent is the platform's default, None is unlimited."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    parent: str | None = None
+    """The tenant it belongs to, whose limits bound both together. Fixed once made."""
+    limits: Limits = field(default_factory=dict)
+    """See `domain/quota.py`: absent is inherited, None is unlimited."""
+    allowed_base_models: tuple[str, ...] = ()
+    """Ids of the base models it may train; empty for all."""
+    share_weight: int = 1
+    """Its share of capacity that is short, relative to other tenants'."""
+    suspension: Suspension | None = None
+    uid: str = ""
+    update_time: datetime | None = None
+    version: int = 1
 
 
 @dataclass(frozen=True)
@@ -38,6 +66,8 @@ class ApiKey:
     display_name: str = ""
     expire_time: datetime | None = None
     revoke_time: datetime | None = None
+    last_use_time: datetime | None = None
+    """To the hour."""
 
     def opens(self, at: datetime) -> bool:
         """Whether the key is good at that moment."""

@@ -54,9 +54,12 @@ def run_spec(
         "seed": resolved.seed,
         "threads": threads,
         "device": "auto",
-        "checkpoints": {"every_steps": None, "keep": 2},
+        "checkpoints": {
+            "every_steps": run.spec.checkpoint_every_steps,
+            "keep": run.spec.checkpoint_keep,
+        },
         "limits": {
-            "max_trained_tokens": limits.max_trained_tokens,
+            "max_trained_tokens": resolved.max_trained_tokens,
             "max_seconds": limits.max_run_seconds,
         },
         "resume_from": _text(resume_from),

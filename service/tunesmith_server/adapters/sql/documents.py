@@ -43,6 +43,15 @@ def paged(statement: Select[Any], table: Any, page: PageOf) -> Select[Any]:
     return statement.order_by(*(column.desc() for column in order)).limit(page.limit)
 
 
+def by_place(statement: Select[Any], table: Any, page: PageOf) -> Select[Any]:
+    """`statement` for one page of a table that is only ever added to, newest first."""
+    if page.after:
+        if not page.after.isdecimal():
+            raise PageTokenInvalid([FieldViolation("page_token", "is malformed")])
+        statement = statement.where(table.c.place < int(page.after))
+    return statement.order_by(table.c.place.desc()).limit(page.limit)
+
+
 def upsert(connection: Connection, table: Any) -> Any:
     """An insert that can say what to do on a conflict; both dialects spell it alike."""
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite

@@ -5,13 +5,24 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    delete,
+    false,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from tunesmith_server.adapters.sql.documents import decoded, encoded, page_key, paged
 from tunesmith_server.adapters.sql.tables import EventRow, FineTuneRow
 from tunesmith_server.domain.errors import AlreadyExists, NotFound
 from tunesmith_server.domain.events import Event, Kind
+from tunesmith_server.domain.fair_share import rank
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.names import FineTuneName
 from tunesmith_server.domain.states import State
@@ -20,6 +31,7 @@ from tunesmith_server.ports import PageOf
 RUNS: Any = FineTuneRow.__table__  # type: ignore[attr-defined]
 EVENTS: Any = EventRow.__table__  # type: ignore[attr-defined]
 _READ = (RUNS.c.document, RUNS.c.version, RUNS.c.last_event)
+_ENDED = [state.value for state in State if state.is_terminal]
 
 
 def run_of(row: Row[Any]) -> FineTune:
@@ -124,13 +136,28 @@ class RunStatements:
         )
         return int(self._connection.execute(statement).scalar_one_or_none() or 1)
 
+    def queued_before(self, run: FineTune) -> int:
+        """How many of the tenant's waiting runs, none of them held, go before `run`."""
+        place = rank(run.create_time, run.spec.priority)
+        statement = select(func.count()).where(
+            RUNS.c.tenant == self._tenant,
+            RUNS.c.state == State.QUEUED.value,
+            RUNS.c.held == false(),
+            tuple_(RUNS.c.rank, RUNS.c.uid) < tuple_(place, run.uid),
+        )
+        return int(self._connection.execute(statement).scalar_one())
+
+    def active(self) -> Sequence[FineTune]:
+        """The tenant's runs that have not ended."""
+        statement = select(*_READ).where(RUNS.c.tenant == self._tenant, RUNS.c.state.not_in(_ENDED))
+        return [run_of(row) for row in self._connection.execute(statement)]
+
     def using_dataset(self, id: str) -> Sequence[str]:
         """Ids of runs not yet ended that use a dataset."""
-        ended = [state.value for state in State if state.is_terminal]
         statement = select(RUNS.c.id).where(
             RUNS.c.tenant == self._tenant,
             (RUNS.c.training_dataset == id) | (RUNS.c.validation_dataset == id),
-            RUNS.c.state.not_in(ended),
+            RUNS.c.state.not_in(_ENDED),
         )
         return list(self._connection.execute(statement).scalars())
 
@@ -161,6 +188,11 @@ def _columns(run: FineTune) -> dict[str, Any]:
         "state": run.state.value,
         "node": run.node,
         "priority": run.spec.priority,
+        "rank": rank(run.create_time, run.spec.priority),
+        "held": run.spec.hold,
+        "wait_reason": run.wait_reason.value if run.wait_reason else None,
+        "deadline": run.spec.limits.start_deadline,
+        "base_model": run.resolved.base_model,
         "create_time": run.create_time,
         "training_dataset": run.resolved.training.dataset,
         "validation_dataset": run.resolved.validation.dataset if run.resolved.validation else None,
@@ -172,6 +204,5 @@ def _columns(run: FineTune) -> dict[str, Any]:
 
 
 def _due(run: FineTune) -> datetime | None:
-    """When the dispatcher is to look: at once after a change, never at what needs nothing."""
-    idle = run.state.is_terminal or run.state is State.PAUSED
-    return None if idle else run.update_time
+    """When the dispatcher is to look: at once after a change, never at what is not under way."""
+    return run.update_time if run.state.holds_slot else None

@@ -1,43 +1,55 @@
 """What no tenant owns, and what the dispatcher does across tenants."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, insert, null, or_, select, update
+from sqlalchemy import and_, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from tunesmith_server.adapters.sql.documents import decoded, encoded, page_key, paged, upsert
-from tunesmith_server.adapters.sql.runs import EVENTS, RUNS, event_of, run_of
+from tunesmith_server.adapters.sql.documents import (
+    by_place,
+    decoded,
+    encoded,
+    page_key,
+    paged,
+    upsert,
+)
+from tunesmith_server.adapters.sql.queue import QueueStatements
+from tunesmith_server.adapters.sql.runs import EVENTS, RUNS, event_of
 from tunesmith_server.adapters.sql.tables import (
     ApiKeyRow,
+    AuditRow,
     BaseModelRow,
+    PresenceRow,
+    RequestRow,
     SecretRow,
+    ShareRow,
     TenantRow,
 )
-from tunesmith_server.domain.errors import AlreadyExists, NotFound
+from tunesmith_server.domain.audit import AuditRecord
+from tunesmith_server.domain.errors import AlreadyExists, NotFound, ResourceInUse
 from tunesmith_server.domain.events import Event
-from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tenant import ApiKey, Tenant
-from tunesmith_server.ports import Claim, PageOf
+from tunesmith_server.ports import PageOf, Remembered
 
 SECRETS: Any = SecretRow.__table__  # type: ignore[attr-defined]
 TENANTS: Any = TenantRow.__table__  # type: ignore[attr-defined]
 KEYS: Any = ApiKeyRow.__table__  # type: ignore[attr-defined]
 BASES: Any = BaseModelRow.__table__  # type: ignore[attr-defined]
 
-_RUN = (RUNS.c.document, RUNS.c.version, RUNS.c.last_event)
-_WAITING = State.QUEUED.value
+AUDIT: Any = AuditRow.__table__  # type: ignore[attr-defined]
+REQUESTS: Any = RequestRow.__table__  # type: ignore[attr-defined]
+
+# what refers to a tenant and goes with it, in an order that keeps every reference good
+_OF_TENANT: tuple[Any, ...] = (ApiKeyRow, ShareRow, PresenceRow)
 
 
-class SqlSystemScope:
+class SqlSystemScope(QueueStatements):
     """The SystemScope port."""
-
-    def __init__(self, connection: Connection, locks: bool) -> None:
-        self._connection = connection
-        self._locks = locks
 
     def secret(self, new: Callable[[], bytes]) -> bytes:
         """The installation's secret, made by `new` on first use."""
@@ -54,9 +66,11 @@ class SqlSystemScope:
             found = self._connection.execute(statement).scalar_one()
         return bytes(found)
 
-    def tenant(self, id: str) -> Tenant:
-        """The tenant, or NotFound."""
+    def tenant(self, id: str, *, lock: bool = False) -> Tenant:
+        """The tenant, or NotFound; with `lock` nobody else changes it in the meantime."""
         statement = select(TENANTS.c.document).where(TENANTS.c.id == id)
+        if lock and self._locks:
+            statement = statement.with_for_update()
         document = self._connection.execute(statement).scalar_one_or_none()
         if document is None:
             raise NotFound(f"tenants/{id}")
@@ -69,7 +83,12 @@ class SqlSystemScope:
 
     def add_tenant(self, tenant: Tenant) -> None:
         """Record a new tenant, or AlreadyExists."""
-        row = {"id": tenant.id, "create_time": tenant.create_time, "document": encoded(tenant)}
+        row = {
+            "id": tenant.id,
+            "parent": tenant.parent,
+            "create_time": tenant.create_time,
+            "document": encoded(tenant),
+        }
         try:
             with self._connection.begin_nested():
                 self._connection.execute(insert(TENANTS).values(row))
@@ -81,11 +100,34 @@ class SqlSystemScope:
         statement = update(TENANTS).where(TENANTS.c.id == tenant.id)
         self._connection.execute(statement.values(document=encoded(tenant)))
 
+    def children(self, tenant: str) -> Sequence[str]:
+        """Ids of the tenants right below."""
+        statement = select(TENANTS.c.id).where(TENANTS.c.parent == tenant)
+        return list(self._connection.execute(statement).scalars())
+
+    def delete_tenant(self, id: str) -> None:
+        """Forget a tenant that has nothing but keys, counters, its bill and remembered requests.
+
+        Its bill stays: what was used was used. So do its counters above it.
+        """
+        try:
+            for row in _OF_TENANT:
+                table = row.__table__
+                self._connection.execute(table.delete().where(table.c.tenant == id))
+            self._connection.execute(REQUESTS.delete().where(REQUESTS.c.tenant == id))
+            self._connection.execute(TENANTS.delete().where(TENANTS.c.id == id))
+        except IntegrityError as error:
+            raise ResourceInUse(f"tenants/{id}", "something was made in it this moment") from error
+
     def api_key(self, hash: str) -> ApiKey | None:
         """The key of this keyed hash."""
-        statement = select(KEYS.c.document).where(KEYS.c.hash == hash)
-        document = self._connection.execute(statement).scalar_one_or_none()
-        return decoded(document, ApiKey) if document else None
+        statement = select(KEYS.c.document, KEYS.c.last_use_time).where(KEYS.c.hash == hash)
+        row = self._connection.execute(statement).one_or_none()
+        return key_of(row) if row else None
+
+    def key_used(self, id: str, at: datetime) -> None:
+        """Note that a key was used."""
+        self._connection.execute(update(KEYS).where(KEYS.c.id == id).values(last_use_time=at))
 
     def add_platform_key(self, key: ApiKey) -> None:
         """Record a platform administrator's key."""
@@ -121,70 +163,6 @@ class SqlSystemScope:
         """Forget an entry."""
         self._connection.execute(BASES.delete().where(BASES.c.id == id))
 
-    def claim(
-        self, owner: str, node: str, *, now: datetime, lease: timedelta, limit: int
-    ) -> Sequence[Claim]:
-        """Lease due runs: those under way before waiting ones, then by priority and age."""
-        statement = (
-            select(RUNS.c.uid)
-            .where(
-                RUNS.c.due <= now,
-                or_(RUNS.c.lease_until.is_(None), RUNS.c.lease_until < now),
-                or_(RUNS.c.node.is_(None), RUNS.c.node == node, RUNS.c.state == _WAITING),
-            )
-            .order_by(
-                case((RUNS.c.state == _WAITING, 1), else_=0),
-                RUNS.c.priority.desc(),
-                RUNS.c.create_time,
-            )
-            .limit(limit)
-        )
-        if self._locks:
-            statement = statement.with_for_update(skip_locked=True)
-        uids = list(self._connection.execute(statement).scalars())
-        if not uids:
-            return []
-        rows = self._connection.execute(
-            update(RUNS)
-            .where(RUNS.c.uid.in_(uids))
-            .values(lease_owner=owner, lease_until=now + lease, fence=RUNS.c.fence + 1)
-            .returning(*_RUN, RUNS.c.fence, RUNS.c.uid)
-        )
-        claims = {row.uid: Claim(run_of(row), row.fence) for row in rows}
-        return [claims[uid] for uid in uids]
-
-    def renew(self, owner: str, uids: Sequence[str], *, now: datetime, lease: timedelta) -> None:
-        """Make leases last from now on."""
-        self._connection.execute(
-            update(RUNS)
-            .where(RUNS.c.uid.in_(uids), RUNS.c.lease_owner == owner)
-            .values(lease_until=now + lease)
-        )
-
-    def fenced(self, claim: Claim) -> FineTune | None:
-        """The run as it is now, locked, if the claim's fence still holds."""
-        statement = select(*_RUN).where(_holds(claim))
-        if self._locks:
-            statement = statement.with_for_update()
-        row = self._connection.execute(statement).one_or_none()
-        return run_of(row) if row else None
-
-    def unclaim(self, claim: Claim, *, due: datetime | None) -> None:
-        """Give the lease back; a run that needs nothing stays so."""
-        self._connection.execute(
-            update(RUNS)
-            .where(_holds(claim))
-            .values(
-                lease_owner=None,
-                lease_until=None,
-                due=case((RUNS.c.due.is_(None), null()), else_=due),
-            )
-        )
-
-    def wake_waiting(self, now: datetime) -> None:
-        """Make every waiting run due now."""
-        self._connection.execute(update(RUNS).where(RUNS.c.state == _WAITING).values(due=now))
-
     def events_of(self, after: Mapping[str, int], limit: int) -> Mapping[str, Sequence[Event]]:
         """Events of many runs at once, each after its own sequence."""
         found: dict[str, list[Event]] = {}
@@ -208,6 +186,47 @@ class SqlSystemScope:
                 found.setdefault(row.run_uid, []).append(event_of(row))
         return found
 
+    def add_audit(self, records: Sequence[AuditRecord]) -> None:
+        """Write records down."""
+        if records:
+            self._connection.execute(insert(AUDIT), [asdict(record) for record in records])
+
+    def audit(self, tenant: str | None, page: PageOf) -> Sequence[tuple[str, AuditRecord]]:
+        """Records of a tenant, or of the whole platform for None, newest first."""
+        statement = select(AUDIT)
+        if tenant is not None:
+            statement = statement.where(AUDIT.c.tenant == tenant)
+        rows = self._connection.execute(by_place(statement, AUDIT, page))
+        return [(str(row.place), AuditRecord(**_without_place(row))) for row in rows]
+
+    def remember(
+        self, tenant: str, request_id: str, first: Remembered, at: datetime
+    ) -> Remembered | None:
+        """None if `first` is now the answer to `request_id`; else the answer that was there."""
+        claimed = self._connection.execute(
+            upsert(self._connection, REQUESTS)
+            .values(
+                tenant=tenant,
+                request_id=request_id,
+                method=first.method,
+                body_hash=first.body_hash,
+                answer=first.answer,
+                create_time=at,
+            )
+            .on_conflict_do_nothing()
+            .returning(REQUESTS.c.request_id)
+        )
+        if claimed.first():
+            return None
+        row = self._connection.execute(select(REQUESTS).where(*_request(tenant, request_id))).one()
+        return Remembered(row.method, row.body_hash, bytes(row.answer))
+
+    def set_answer(self, tenant: str, request_id: str, answer: bytes) -> None:
+        """Fill in the answer of a request_id claimed in this transaction."""
+        self._connection.execute(
+            update(REQUESTS).where(*_request(tenant, request_id)).values(answer=answer)
+        )
+
     def active_uids(self) -> Sequence[str]:
         """Uids of the runs that have not ended."""
         ended = [state.value for state in State if state.is_terminal]
@@ -215,8 +234,13 @@ class SqlSystemScope:
         return list(self._connection.execute(statement).scalars())
 
 
+def key_of(row: Any) -> ApiKey:
+    """The key of a row that has document and last_use_time."""
+    return replace(decoded(row.document, ApiKey), last_use_time=row.last_use_time)
+
+
 def key_columns(key: ApiKey) -> dict[str, Any]:
-    """The row of a key."""
+    """The row of a key. Its last use has a column of its own, see `Keys`."""
     return {
         "id": key.id,
         "tenant": key.tenant,
@@ -226,5 +250,11 @@ def key_columns(key: ApiKey) -> dict[str, Any]:
     }
 
 
-def _holds(claim: Claim) -> Any:
-    return and_(RUNS.c.uid == claim.run.uid, RUNS.c.fence == claim.fence)
+def _request(tenant: str, request_id: str) -> tuple[Any, ...]:
+    return REQUESTS.c.tenant == tenant, REQUESTS.c.request_id == request_id
+
+
+def _without_place(row: Any) -> dict[str, Any]:
+    values = dict(row._mapping)
+    del values["place"]
+    return values

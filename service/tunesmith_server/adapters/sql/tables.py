@@ -77,6 +77,7 @@ class TenantRow(SQLModel, table=True):
 
     __tablename__ = "tenants"
     id: str = Field(primary_key=True)
+    parent: str | None = Field(index=True)
     create_time: datetime = _moment()
     document: str = _document()
 
@@ -89,6 +90,7 @@ class ApiKeyRow(SQLModel, table=True):
     tenant: str | None = Field(index=True, foreign_key="tenants.id")
     hash: str = Field(unique=True)
     create_time: datetime = _moment()
+    last_use_time: datetime | None = _moment(nullable=True)
     document: str = _document()
 
 
@@ -127,7 +129,11 @@ class DatasetVersionRow(SQLModel, table=True):
 
 
 class FineTuneRow(SQLModel, table=True):
-    """One run. Lease, fence and due are the dispatcher's; `due` is null when nothing is to do."""
+    """One run. Lease, fence and due are the dispatcher's; `due` is null when nothing is to do.
+
+    Rank, held and deadline are the scheduler's: of a tenant's waiting runs that nobody holds, the
+    one with the lowest rank is next.
+    """
 
     __tablename__ = "fine_tunes"
     __table_args__ = (
@@ -139,6 +145,19 @@ class FineTuneRow(SQLModel, table=True):
             sqlite_where=text("due IS NOT NULL"),
             postgresql_where=text("due IS NOT NULL"),
         ),
+        Index(
+            "ix_fine_tunes_waiting",
+            "tenant",
+            "rank",
+            sqlite_where=text("state = 'queued'"),
+            postgresql_where=text("state = 'queued'"),
+        ),
+        Index(
+            "ix_fine_tunes_deadline",
+            "deadline",
+            sqlite_where=text("state = 'queued' AND deadline IS NOT NULL"),
+            postgresql_where=text("state = 'queued' AND deadline IS NOT NULL"),
+        ),
     )
     uid: str = Field(primary_key=True)
     tenant: str = Field(foreign_key="tenants.id")
@@ -146,6 +165,11 @@ class FineTuneRow(SQLModel, table=True):
     state: str
     node: str | None
     priority: int
+    rank: int = _amount()
+    held: bool
+    wait_reason: str | None
+    deadline: datetime | None = _moment(nullable=True)
+    base_model: str
     create_time: datetime = _moment()
     training_dataset: str
     validation_dataset: str | None
@@ -213,25 +237,67 @@ class HoldRow(SQLModel, table=True):
 
 
 class LedgerRow(SQLModel, table=True):
-    """What was reserved, settled and released; rows are only ever added."""
+    """What was reserved, settled and released; rows are only ever added.
+
+    The sums of the two changes over a scope, dimension and period are its counter.
+    """
 
     __tablename__ = "ledger"
     __table_args__ = (Index("ix_ledger_scope", "scope", "place"),)
     place: int | None = Field(default=None, primary_key=True)
     time: datetime = _moment()
     scope: str
+    tenant: str
     subject: str
     dimension: str
     period: str
     kind: str
     amount: int = _amount()
+    used_change: int = _amount()
+    reserved_change: int = _amount()
+
+
+class ShareRow(SQLModel, table=True):
+    """How far a tenant is in the fair queue, see `domain/fair_share.py`."""
+
+    __tablename__ = "shares"
+    tenant: str = Field(primary_key=True, foreign_key="tenants.id")
+    start: float
+    finish: float
+
+
+class PresenceRow(SQLModel, table=True):
+    """How many watches of a tenant one process serves. A row that is past its time is void."""
+
+    __tablename__ = "presence"
+    tenant: str = Field(primary_key=True, foreign_key="tenants.id")
+    owner: str = Field(primary_key=True)
+    watches: int
+    until: datetime = _moment()
+
+
+class AuditRow(SQLModel, table=True):
+    """Who did or tried what; rows are only ever added. `tenant` is empty for the platform's own."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_tenant", "tenant", "place"),)
+    place: int | None = Field(default=None, primary_key=True)
+    time: datetime = _moment()
+    tenant: str
+    principal: str
+    method: str
+    resource: str
+    result: str
+    peer: str
+    call_id: str
+    detail: str = Field(sa_column=Column(Text(), nullable=False))
 
 
 class RequestRow(SQLModel, table=True):
-    """The first answer to a request_id."""
+    """The first answer to a request_id. `tenant` is empty for the platform's own."""
 
     __tablename__ = "requests"
-    tenant: str = Field(primary_key=True, foreign_key="tenants.id")
+    tenant: str = Field(primary_key=True)
     request_id: str = Field(primary_key=True)
     method: str
     body_hash: str

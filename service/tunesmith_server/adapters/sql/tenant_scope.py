@@ -1,46 +1,63 @@
 """One tenant's rows: every statement here, and in `runs`, carries the tenant."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from tunesmith_server.adapters.sql import quota
-from tunesmith_server.adapters.sql.documents import decoded, encoded, page_key, paged, upsert
+from tunesmith_server.adapters.sql.documents import (
+    by_place,
+    decoded,
+    encoded,
+    page_key,
+    paged,
+    upsert,
+)
+from tunesmith_server.adapters.sql.queue import SHARES
+from tunesmith_server.adapters.sql.quota import LEDGER, Book
 from tunesmith_server.adapters.sql.runs import RunStatements
-from tunesmith_server.adapters.sql.system import KEYS, key_columns
+from tunesmith_server.adapters.sql.system import KEYS, key_columns, key_of
 from tunesmith_server.adapters.sql.tables import (
     DatasetRow,
     DatasetVersionRow,
     ModelRow,
-    RequestRow,
+    PresenceRow,
 )
 from tunesmith_server.domain.dataset import Dataset
 from tunesmith_server.domain.errors import AlreadyExists, NotFound, QuotaViolation
 from tunesmith_server.domain.events import Event, Kind
+from tunesmith_server.domain.fair_share import Share
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.model import Model
 from tunesmith_server.domain.names import ApiKeyName, DatasetName, ModelName
-from tunesmith_server.domain.quota import Dimension, Hold, Limits
+from tunesmith_server.domain.quota import Ask, Dimension, Hold, LedgerEntry, tenant_scope
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tenant import ApiKey, Tenant
-from tunesmith_server.ports import PageOf, Remembered, Usage
+from tunesmith_server.ports import PageOf, Usage
 
 DATASETS: Any = DatasetRow.__table__  # type: ignore[attr-defined]
 VERSIONS: Any = DatasetVersionRow.__table__  # type: ignore[attr-defined]
 MODELS: Any = ModelRow.__table__  # type: ignore[attr-defined]
-REQUESTS: Any = RequestRow.__table__  # type: ignore[attr-defined]
+PRESENCE: Any = PresenceRow.__table__  # type: ignore[attr-defined]
 
 
 class SqlTenantScope:
     """The TenantScope port."""
 
-    def __init__(self, connection: Connection, tenant: Tenant, locks: bool) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        tenant: Tenant,
+        locks: bool,
+        tenants: Callable[[str], Tenant],
+    ) -> None:
         self._connection = connection
         self._tenant = tenant
+        self._tenants = tenants
+        self._chain: list[Tenant] | None = None
         self._id = tenant.id
         self._locks = locks
         self._runs = RunStatements(connection, tenant.id, locks)
@@ -183,74 +200,124 @@ class SqlTenantScope:
         """Keys, newest first."""
         statement = select(KEYS).where(KEYS.c.tenant == self._id)
         rows = self._connection.execute(paged(statement, KEYS, page))
-        return [(page_key(row.create_time, row.id), decoded(row.document, ApiKey)) for row in rows]
+        return [(page_key(row.create_time, row.id), key_of(row)) for row in rows]
 
     def add_api_key(self, key: ApiKey) -> None:
         """Record a new key of the tenant."""
         self._connection.execute(insert(KEYS).values(**key_columns(replace(key, tenant=self._id))))
 
-    def revoke_api_key(self, id: str, at: datetime) -> ApiKey:
-        """Make a key open nothing, or NotFound."""
-        mine = (KEYS.c.tenant == self._id, KEYS.c.id == id)
-        statement = select(KEYS.c.document).where(*mine)
-        document = self._connection.execute(statement).scalar_one_or_none()
-        if document is None:
+    def api_key(self, id: str) -> ApiKey:
+        """The key, or NotFound."""
+        statement = select(KEYS.c.document, KEYS.c.last_use_time).where(
+            KEYS.c.tenant == self._id, KEYS.c.id == id
+        )
+        if self._locks:
+            statement = statement.with_for_update()
+        row = self._connection.execute(statement).one_or_none()
+        if row is None:
             raise NotFound(str(ApiKeyName(self._id, id)))
-        key = decoded(document, ApiKey)
-        key = replace(key, revoke_time=key.revoke_time or at)
+        return key_of(row)
+
+    def put_api_key(self, key: ApiKey) -> None:
+        """Record a changed key."""
+        mine = (KEYS.c.tenant == self._id, KEYS.c.id == key.id)
         self._connection.execute(update(KEYS).where(*mine).values(document=encoded(key)))
-        return key
 
     # quota
 
+    def chain(self) -> Sequence[Tenant]:
+        """The tenant and its parents, upwards."""
+        if self._chain is None:
+            chain = [self._tenant]
+            while parent := chain[-1].parent:
+                chain.append(self._tenants(parent))
+            self._chain = chain
+        return self._chain
+
+    @property
+    def _book(self) -> Book:
+        return Book(self._connection, self._id, self.chain()[-1].id)
+
     def reserve(
-        self, subject: str, holds: Sequence[Hold], limits: Limits, at: datetime
+        self, subject: str, asks: Sequence[Ask], at: datetime, *, spend: Sequence[Ask] = ()
     ) -> Sequence[QuotaViolation]:
-        """Take every hold, or none and say which limits are in the way."""
-        quota.alone(self._connection, self._id)
-        return quota.reserve(self._connection, subject, holds, limits, at)
+        """Hold and use up all of it, or nothing and say which limits are in the way."""
+        return self._book.reserve(subject, asks, at, spend)
 
-    def settle(self, subject: str, dimension: Dimension, used: int, at: datetime) -> None:
-        """Turn what `subject` holds of a dimension into `used`."""
-        quota.alone(self._connection, self._id)
-        quota.settle(self._connection, subject, dimension, used, at)
+    def settle(self, subject: str, used: Mapping[Dimension, int], at: datetime) -> None:
+        """Turn what `subject` holds of these dimensions into what was used."""
+        self._book.settle(subject, used, at)
 
-    def release(self, subject: str, dimensions: Sequence[Dimension], at: datetime) -> None:
+    def release(self, subject: str, dimensions: Iterable[Dimension], at: datetime) -> None:
         """Give back what `subject` holds of these dimensions."""
-        quota.alone(self._connection, self._id)
-        quota.release(self._connection, subject, dimensions, at)
+        self._book.release(subject, dimensions, at)
 
-    def usage(self, period_of: Callable[[Dimension], str]) -> Mapping[Dimension, Usage]:
-        """The tenant's counters in their present periods."""
-        return quota.usage(self._connection, self._id, period_of)
+    def held(self, subject: str) -> Sequence[Hold]:
+        """What `subject` holds."""
+        return self._book.held(subject)
 
-    # idempotency
+    def usage(
+        self, counters: Iterable[tuple[str, Dimension, str]]
+    ) -> Mapping[tuple[str, Dimension, str], Usage]:
+        """The counters of these (scope, dimension, period)."""
+        return self._book.usage(counters)
 
-    def remember(self, request_id: str, first: Remembered, at: datetime) -> Remembered | None:
-        """None if `first` is now the answer to `request_id`; else the answer that was there."""
-        claimed = self._connection.execute(
-            upsert(self._connection, REQUESTS)
-            .values(
-                tenant=self._id,
-                request_id=request_id,
-                method=first.method,
-                body_hash=first.body_hash,
-                answer=first.answer,
-                create_time=at,
-            )
-            .on_conflict_do_nothing()
-            .returning(REQUESTS.c.request_id)
+    def ledger(self, page: PageOf) -> Sequence[tuple[str, LedgerEntry]]:
+        """The entries of the tenant's counters, newest first."""
+        mine = or_(
+            LEDGER.c.scope == tenant_scope(self._id),
+            LEDGER.c.scope.startswith(f"{tenant_scope(self._id)}@", autoescape=True),
         )
-        if claimed.first():
-            return None
-        row = self._connection.execute(select(REQUESTS).where(*self._request(request_id))).one()
-        return Remembered(row.method, row.body_hash, bytes(row.answer))
+        rows = self._connection.execute(by_place(select(LEDGER).where(mine), LEDGER, page))
+        return [(str(row.place), _entry(row)) for row in rows]
 
-    def set_answer(self, request_id: str, answer: bytes) -> None:
-        """Fill in the answer of a request_id claimed in this transaction."""
+    def queued_before(self, run: FineTune) -> int:
+        """How many of the tenant's waiting runs go before `run`."""
+        return self._runs.queued_before(run)
+
+    def active_fine_tunes(self) -> Sequence[FineTune]:
+        """The runs that have not ended."""
+        return self._runs.active()
+
+    # fair queue and presence
+
+    def share(self) -> Share:
+        """Where the tenant stands in the fair queue."""
+        row = self._connection.execute(
+            select(SHARES).where(SHARES.c.tenant == self._id)
+        ).one_or_none()
+        return Share(row.start, row.finish) if row else Share()
+
+    def put_share(self, share: Share) -> None:
+        """Record where the tenant stands."""
+        values = {"start": share.start, "finish": share.finish}
         self._connection.execute(
-            update(REQUESTS).where(*self._request(request_id)).values(answer=answer)
+            upsert(self._connection, SHARES)
+            .values(tenant=self._id, **values)
+            .on_conflict_do_update(index_elements=[SHARES.c.tenant], set_=values)
         )
 
-    def _request(self, request_id: str) -> tuple[Any, ...]:
-        return REQUESTS.c.tenant == self._id, REQUESTS.c.request_id == request_id
+    def watches(self, owner: str, now: datetime) -> int:
+        """Watches that other processes serve, as far as they have shown life."""
+        self._book.alone()
+        statement = select(func.coalesce(func.sum(PRESENCE.c.watches), 0)).where(
+            PRESENCE.c.tenant == self._id, PRESENCE.c.owner != owner, PRESENCE.c.until > now
+        )
+        return int(self._connection.execute(statement).scalar_one())
+
+    def put_watches(self, owner: str, watches: int, until: datetime) -> None:
+        """Say how many `owner` serves."""
+        values = {"watches": watches, "until": until}
+        self._connection.execute(
+            upsert(self._connection, PRESENCE)
+            .values(tenant=self._id, owner=owner, **values)
+            .on_conflict_do_update(
+                index_elements=[PRESENCE.c.tenant, PRESENCE.c.owner], set_=values
+            )
+        )
+
+
+def _entry(row: Any) -> LedgerEntry:
+    values = dict(row._mapping)
+    del values["place"]
+    return LedgerEntry(**values | {"dimension": Dimension(row.dimension)})

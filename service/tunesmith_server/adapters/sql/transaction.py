@@ -17,4 +17,5 @@ class SqlTransaction:
 
     def of(self, tenant: str) -> SqlTenantScope:
         """The rows of a tenant; NotFound if there is no such tenant."""
-        return SqlTenantScope(self._connection, self.system.tenant(tenant), self._locks)
+        system = self.system
+        return SqlTenantScope(self._connection, system.tenant(tenant), self._locks, system.tenant)

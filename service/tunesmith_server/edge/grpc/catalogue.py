@@ -6,7 +6,8 @@ from tunesmith.v1 import catalog_pb2_grpc as rpc
 from tunesmith_server.app.catalogue import Catalogue
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.names import checked_id
-from tunesmith_server.edge.grpc.interceptors import Context
+from tunesmith_server.edge.grpc.interceptors import Context, call
+from tunesmith_server.edge.grpc.requests import price
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
 
@@ -23,6 +24,7 @@ class CatalogServicer(rpc.CatalogServiceServicer):
         """Add a base model."""
         asked = request.base_model
         base = await self._catalogue.create(
+            call(request),
             BaseModel(
                 id=checked_id(request.base_model_id, "base_model_id"),
                 source=asked.source,
@@ -33,7 +35,8 @@ class CatalogServicer(rpc.CatalogServiceServicer):
                 context_length=asked.context_length or 2048,
                 parameter_count=asked.parameter_count,
                 adapted_layers=asked.adapted_layers if asked.HasField("adapted_layers") else None,
-            )
+                price_micros_per_million=asked.price.training_per_million_tokens.micros,
+            ),
         )
         return pb.CreateBaseModelResponse(base_model=_resource(base))
 
@@ -65,4 +68,5 @@ def _resource(base: BaseModel) -> pb.BaseModel:
         context_length=base.context_length,
         parameter_count=base.parameter_count,
         adapted_layers=base.adapted_layers,
+        price=price(base.price_micros_per_million),
     )

@@ -12,7 +12,7 @@ from tunesmith_server.app.once import Once
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import InvalidArgument
 from tunesmith_server.domain.names import DatasetName, TenantName
-from tunesmith_server.edge.grpc.interceptors import Context, principal
+from tunesmith_server.edge.grpc.interceptors import Context, call, principal
 from tunesmith_server.edge.grpc.requests import digest, page, timestamp
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
@@ -42,7 +42,7 @@ class DatasetServicer(rpc.DatasetServiceServicer):
             raise InvalidArgument.of("header", "an upload begins with a header")
         header, parts = first.header, _Parts(request_iterator)
         dataset = await self._datasets.upload(
-            principal(),
+            call(header),
             Upload(
                 parent=TenantName.parse(header.parent, "header.parent"),
                 id=header.dataset_id,
@@ -78,7 +78,7 @@ class DatasetServicer(rpc.DatasetServiceServicer):
         self, request: pb.DeleteDatasetRequest, context: Context
     ) -> pb.DeleteDatasetResponse:
         """Delete a dataset."""
-        await self._datasets.delete(principal(), DatasetName.parse(request.name))
+        await self._datasets.delete(call(request), DatasetName.parse(request.name))
         return pb.DeleteDatasetResponse()
 
     async def DownloadDataset(
@@ -133,7 +133,7 @@ def _once(header: pb.UploadHeader, content: str) -> Once | None:
     body = pb.UploadHeader()
     body.CopyFrom(header)
     body.ClearField("request_id")
-    return Once(header.request_id, "UploadDataset", digest(body) + content)
+    return Once(header.request_id, "DatasetService/UploadDataset", digest(body) + content)
 
 
 def _shape(number: pb.DatasetShape) -> Shape | None:

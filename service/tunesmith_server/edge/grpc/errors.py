@@ -25,6 +25,12 @@ CODES: dict[type[errors.DomainError], int] = {
     errors.AlreadyExists: code_pb2.ALREADY_EXISTS,
     errors.PreconditionFailed: code_pb2.FAILED_PRECONDITION,
     errors.DatasetNotReady: code_pb2.FAILED_PRECONDITION,
+    errors.TenantSuspended: code_pb2.FAILED_PRECONDITION,
+    errors.ResourceInUse: code_pb2.FAILED_PRECONDITION,
+    errors.FieldImmutable: code_pb2.FAILED_PRECONDITION,
+    errors.BackendUnsuitable: code_pb2.FAILED_PRECONDITION,
+    errors.PlanStale: code_pb2.ABORTED,
+    errors.RateLimited: code_pb2.RESOURCE_EXHAUSTED,
     errors.EtagMismatch: code_pb2.ABORTED,
     errors.QuotaExceeded: code_pb2.RESOURCE_EXHAUSTED,
     errors.StorageFull: code_pb2.RESOURCE_EXHAUSTED,
@@ -64,7 +70,7 @@ def _particulars(error: errors.DomainError) -> Iterable[Message]:
             yield precondition
         case errors.NotFound() | errors.AlreadyExists():
             yield error_details_pb2.ResourceInfo(resource_name=error.name)
-        case errors.Unavailable():
+        case errors.Unavailable() | errors.RateLimited():
             seconds, rest = divmod(error.retry_after, 1)
             yield error_details_pb2.RetryInfo(
                 retry_delay=Duration(seconds=int(seconds), nanos=int(rest * 1e9))

@@ -1,5 +1,7 @@
 """Fine-tunes and their events between the domain and the contract."""
 
+from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -8,7 +10,9 @@ from tunesmith.v1 import common_pb2 as common
 from tunesmith.v1 import event_pb2 as events
 from tunesmith.v1 import fine_tune_pb2 as pb
 
-from tunesmith_server.domain.errors import NotBuiltYet
+from tunesmith_server.app.submission import Wish
+from tunesmith_server.domain.access import Principal
+from tunesmith_server.domain.errors import InvalidArgument, NotBuiltYet
 from tunesmith_server.domain.events import Event, Kind, Level
 from tunesmith_server.domain.fine_tune import (
     Classification,
@@ -16,17 +20,27 @@ from tunesmith_server.domain.fine_tune import (
     FineTune,
     Hyperparameters,
     Lora,
+    OnLimit,
     ResolvedHyperparameters,
+    RunLimits,
     Spec,
 )
-from tunesmith_server.domain.names import DatasetName, owned
+from tunesmith_server.domain.names import DatasetName, TenantName, owned
+from tunesmith_server.domain.quota import cost_micros
 from tunesmith_server.domain.states import State, WaitReason
 from tunesmith_server.edge.grpc.errors import DOMAIN
-from tunesmith_server.edge.grpc.requests import optional, timestamp
+from tunesmith_server.edge.grpc.requests import (
+    CURRENCY,
+    duration,
+    money,
+    optional,
+    price,
+    timestamp,
+)
 
 STATES = {state: getattr(common, f"FINE_TUNE_STATE_{state.name}") for state in State}
 STATE_OF = {number: state for state, number in STATES.items()}
-_WAITS = {reason: getattr(common, f"WAIT_REASON_{reason.name}") for reason in WaitReason}
+WAITS = {reason: getattr(common, f"WAIT_REASON_{reason.name}") for reason in WaitReason}
 _LEVELS = {level: getattr(events, f"EVENT_LEVEL_{level.name}") for level in Level}
 
 _SCALARS = (
@@ -45,6 +59,10 @@ def spec_of(message: pb.FineTuneSpec, tenant: str | None) -> Spec:
     """The spec that a request carries. `tenant` is the caller's, for names in full."""
     if message.WhichOneof("method") == "dpo":
         raise NotBuiltYet("the method dpo is in the contract but not in this version")
+    if message.integrations:
+        raise NotBuiltYet("integrations are in the contract but not in this version")
+    if message.placement.queue or message.placement.preemptible:
+        raise NotBuiltYet("placement.queue and .preemptible are not in this version")
     asked = message.supervised.hyperparameters
     if asked.WhichOneof("adaptation") == "full":
         raise NotBuiltYet("full fine-tuning is in the contract but not in this version")
@@ -69,6 +87,53 @@ def spec_of(message: pb.FineTuneSpec, tenant: str | None) -> Spec:
         seed=message.seed if message.HasField("seed") else None,
         metadata=dict(message.metadata),
         priority=message.placement.priority,
+        hold=message.placement.hold,
+        limits=limits_of(message.limits),
+        backends=tuple(message.placement.backends),
+        **_checkpoints(message.checkpoints),
+    )
+
+
+def limits_of(message: pb.FineTuneLimits) -> RunLimits:
+    """The limits that a request carries."""
+    currency = message.max_cost.currency_code
+    if currency not in ("", CURRENCY):
+        raise InvalidArgument.of(
+            "fine_tune.spec.limits.max_cost", f"is in {currency}; this installation has {CURRENCY}"
+        )
+    return RunLimits(
+        max_trained_tokens=message.max_trained_tokens
+        if message.HasField("max_trained_tokens")
+        else None,
+        max_cost_micros=message.max_cost.micros if message.HasField("max_cost") else None,
+        max_run_seconds=message.max_run_time.ToTimedelta().total_seconds()
+        if message.HasField("max_run_time")
+        else None,
+        start_deadline=message.start_deadline.ToDatetime(UTC)
+        if message.HasField("start_deadline")
+        else None,
+        on_limit=OnLimit.FAIL
+        if message.on_limit == pb.LIMIT_ACTION_FAIL
+        else OnLimit.CHECKPOINT_AND_STOP,
+    )
+
+
+def _checkpoints(message: pb.CheckpointPolicy) -> dict[str, Any]:
+    given = {"checkpoint_every_steps": "every_steps", "checkpoint_keep": "keep"}
+    return {
+        name: getattr(message, field) for name, field in given.items() if message.HasField(field)
+    }
+
+
+def wish_of(parent: str, message: pb.FineTune, caller: Principal, id: str = "") -> Wish:
+    """The run that a request wants."""
+    return Wish(
+        parent=TenantName.parse(parent, "parent"),
+        spec=spec_of(message.spec, caller.tenant),
+        id=id,
+        display_name=message.display_name,
+        labels=dict(message.labels),
+        annotations=dict(message.annotations),
     )
 
 
@@ -99,6 +164,7 @@ def resource(run: FineTune) -> pb.FineTune:
         uid=run.uid,
         etag=str(run.version),
         labels=dict(run.labels),
+        annotations=dict(run.annotations),
         display_name=run.display_name,
         create_time=timestamp(run.create_time),
         update_time=timestamp(run.update_time),
@@ -145,9 +211,29 @@ def _spec(run: FineTune) -> pb.FineTuneSpec:
                 betas=spec.classification.betas,
             )
         )
-    if spec.priority:
-        message.placement.priority = spec.priority
+    if spec.priority or spec.hold or spec.backends:
+        message.placement.CopyFrom(
+            pb.Placement(priority=spec.priority, hold=spec.hold, backends=spec.backends)
+        )
+    if spec.limits != RunLimits():
+        message.limits.CopyFrom(_limits(spec.limits))
+    if spec.checkpoint_every_steps or spec.checkpoint_keep != Spec.checkpoint_keep:
+        message.checkpoints.CopyFrom(
+            pb.CheckpointPolicy(every_steps=spec.checkpoint_every_steps, keep=spec.checkpoint_keep)
+        )
     return message
+
+
+def _limits(limits: RunLimits) -> pb.FineTuneLimits:
+    cost, seconds = limits.max_cost_micros, limits.max_run_seconds
+    fails = limits.on_limit is OnLimit.FAIL
+    return pb.FineTuneLimits(
+        max_trained_tokens=limits.max_trained_tokens,
+        max_cost=None if cost is None else money(cost),
+        max_run_time=None if seconds is None else duration(seconds),
+        start_deadline=timestamp(limits.start_deadline),
+        on_limit=pb.LIMIT_ACTION_FAIL if fails else pb.LIMIT_ACTION_CHECKPOINT_AND_STOP,
+    )
 
 
 def _dataset_name(run: FineTune, id: str | None) -> str:
@@ -169,7 +255,9 @@ def _resolved(run: FineTune) -> pb.FineTuneResolved:
         ],
         seed=resolved.seed,
         backend=resolved.backend,
+        price=price(resolved.price_micros_per_million),
         max_trained_tokens=resolved.worst_case_tokens,
+        max_cost=money(cost_micros(resolved.worst_case_tokens, resolved.price_micros_per_million)),
     )
 
 
@@ -196,11 +284,13 @@ def _hyperparameters(values: ResolvedHyperparameters) -> pb.Hyperparameters:
 
 def _status(run: FineTune) -> pb.FineTuneStatus:
     progress = run.progress
+    per_million = run.resolved.price_micros_per_million
+    reserved = 0 if run.state.is_terminal else run.resolved.worst_case_tokens
     return pb.FineTuneStatus(
         state=STATES[run.state],
-        reason=run.failure.reason if run.failure else "",
+        reason=run.failure.reason if run.failure else run.stopped_at or run.stopping,
         message=run.message,
-        wait_reason=_WAITS[run.wait_reason] if run.wait_reason else None,
+        wait_reason=WAITS[run.wait_reason] if run.wait_reason else None,
         progress=pb.Progress(
             step=progress.step,
             total_steps=progress.total_steps,
@@ -211,9 +301,12 @@ def _status(run: FineTune) -> pb.FineTuneStatus:
             train_loss=progress.train_loss,
             estimated_finish_time=timestamp(progress.estimated_finish),
         ),
-        reserved_tokens=0 if run.state.is_terminal else run.resolved.worst_case_tokens,
+        reserved_tokens=reserved,
+        reserved_cost=money(cost_micros(reserved, per_million)),
         usage=events.UsageReported(
-            trained_tokens=progress.trained_tokens, final=run.state.is_terminal
+            trained_tokens=progress.trained_tokens,
+            cost=money(cost_micros(progress.trained_tokens, per_million)),
+            final=run.state.is_terminal,
         ),
         error=_error(run),
         model=f"tenants/{run.name.tenant}/models/{run.model}" if run.model else "",
@@ -275,15 +368,7 @@ def event(run: FineTune, event: Event) -> events.Event:
                 )
             )
         case Kind.ADMISSION:
-            message.admission.CopyFrom(
-                events.Admission(
-                    decision=events.ADMISSION_DECISION_WAITING,
-                    quota_effects=[
-                        common.QuotaEffect(dimension=name, requested=amount, fits=True)
-                        for name, amount in data.items()
-                    ],
-                )
-            )
+            message.admission.CopyFrom(_admission(data))
         case Kind.USAGE:
             message.usage_reported.CopyFrom(
                 events.UsageReported(trained_tokens=data.get("trained_tokens", 0))
@@ -295,6 +380,20 @@ def event(run: FineTune, event: Event) -> events.Event:
         case Kind.MESSAGE:
             message.message_logged.SetInParent()
     return message
+
+
+def _admission(data: Mapping[str, Any]) -> events.Admission:
+    """Why a run waits, or what it reserved when it was admitted."""
+    reserved = {name: amount for name, amount in data.items() if name != "wait_reason"}
+    waits = data.get("wait_reason")
+    return events.Admission(
+        decision=events.ADMISSION_DECISION_WAITING,
+        wait_reason=WAITS[WaitReason(waits)] if waits else None,
+        quota_effects=[
+            common.QuotaEffect(dimension=name, requested=amount, fits=True)
+            for name, amount in reserved.items()
+        ],
+    )
 
 
 def checkpoint(run_name: object, event: Event) -> pb.Checkpoint:

@@ -3,18 +3,24 @@
 from collections.abc import AsyncIterator
 
 from google.protobuf.duration_pb2 import Duration
+from tunesmith.v1 import common_pb2 as common
 from tunesmith.v1 import fine_tune_pb2 as pb
 from tunesmith.v1 import fine_tune_pb2_grpc as rpc
 
+from tunesmith_server.app.explaining import Explaining
 from tunesmith_server.app.fine_tunes import FineTunes
+from tunesmith_server.app.steering import Steering
+from tunesmith_server.app.submission import Submission
 from tunesmith_server.app.watch import Batch, Bookmark, Closing, Frame, Snapshot, Watches
 from tunesmith_server.domain.names import FineTuneName, TenantName
 from tunesmith_server.edge.grpc import fine_tune_codec as codec
-from tunesmith_server.edge.grpc.interceptors import Context, principal
-from tunesmith_server.edge.grpc.requests import once, page
+from tunesmith_server.edge.grpc import plan_codec
+from tunesmith_server.edge.grpc.interceptors import Context, call, principal
+from tunesmith_server.edge.grpc.requests import page
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
 _ROWS = 200
+_DEFAULT_WAIT, _LONGEST_WAIT = 30.0, 60.0
 _RESUME_AFTER = Duration(nanos=200_000_000)
 
 
@@ -22,26 +28,79 @@ _RESUME_AFTER = Duration(nanos=200_000_000)
 class FineTuneServicer(rpc.FineTuneServiceServicer):
     """The gRPC face of FineTunes and Watches."""
 
-    def __init__(self, runs: FineTunes, watches: Watches) -> None:
+    def __init__(
+        self,
+        runs: FineTunes,
+        submission: Submission,
+        steering: Steering,
+        explaining: Explaining,
+        watches: Watches,
+    ) -> None:
         self._runs = runs
+        self._submission = submission
+        self._steering = steering
+        self._explaining = explaining
         self._watches = watches
 
     async def CreateFineTune(
         self, request: pb.CreateFineTuneRequest, context: Context
     ) -> pb.CreateFineTuneResponse:
         """Submit a run."""
-        caller = principal()
-        run = await self._runs.create(
-            caller,
-            TenantName.parse(request.parent, "parent"),
-            request.fine_tune_id,
-            codec.spec_of(request.fine_tune.spec, caller.tenant),
-            display_name=request.fine_tune.display_name,
-            labels=dict(request.fine_tune.labels),
-            request=once(request, "CreateFineTune"),
-            validate_only=request.validate_only,
+        run = await self._submission.create(
+            call(request),
+            codec.wish_of(request.parent, request.fine_tune, principal(), request.fine_tune_id),
+            plan_token=request.plan_token,
         )
         return pb.CreateFineTuneResponse(fine_tune=codec.resource(run))
+
+    async def PlanFineTune(
+        self, request: pb.PlanFineTuneRequest, context: Context
+    ) -> pb.PlanFineTuneResponse:
+        """Say what a run would come to."""
+        wish = codec.wish_of(request.parent, request.fine_tune, principal())
+        return plan_codec.plan(await self._submission.plan(principal(), wish))
+
+    async def ExplainFineTune(
+        self, request: pb.ExplainFineTuneRequest, context: Context
+    ) -> pb.ExplainFineTuneResponse:
+        """Say why a run waits or failed."""
+        found = await self._explaining.explain(principal(), FineTuneName.parse(request.name))
+        return plan_codec.explanation(found)
+
+    async def UpdateFineTune(
+        self, request: pb.UpdateFineTuneRequest, context: Context
+    ) -> pb.UpdateFineTuneResponse:
+        """Change what is not fixed."""
+        name = FineTuneName.parse(request.fine_tune.name, "fine_tune.name")
+        changes = plan_codec.changes_of(request.fine_tune, request.update_mask.paths or None)
+        run, changed = await self._steering.update(call(request), name, changes)
+        outcome = common.UPDATE_OUTCOME_CONFIGURED if changed else common.UPDATE_OUTCOME_UNCHANGED
+        return pb.UpdateFineTuneResponse(fine_tune=codec.resource(run), outcome=outcome)
+
+    async def PauseFineTune(
+        self, request: pb.PauseFineTuneRequest, context: Context
+    ) -> pb.PauseFineTuneResponse:
+        """Ask a run to write a checkpoint and give its capacity back."""
+        run = await self._steering.pause(call(request), FineTuneName.parse(request.name))
+        return pb.PauseFineTuneResponse(fine_tune=codec.resource(run))
+
+    async def ResumeFineTune(
+        self, request: pb.ResumeFineTuneRequest, context: Context
+    ) -> pb.ResumeFineTuneResponse:
+        """Put a paused run back into the queue."""
+        run = await self._steering.resume(call(request), FineTuneName.parse(request.name))
+        return pb.ResumeFineTuneResponse(fine_tune=codec.resource(run))
+
+    async def WaitFineTune(
+        self, request: pb.WaitFineTuneRequest, context: Context
+    ) -> pb.WaitFineTuneResponse:
+        """Answer when the run has ended, or after a while."""
+        name = FineTuneName.parse(request.name)
+        within = _DEFAULT_WAIT
+        if request.HasField("timeout"):
+            within = min(max(request.timeout.ToTimedelta().total_seconds(), 0), _LONGEST_WAIT)
+        run = await self._watches.ended(principal(), name, within)
+        return pb.WaitFineTuneResponse(fine_tune=codec.resource(run))
 
     async def GetFineTune(
         self, request: pb.GetFineTuneRequest, context: Context
@@ -68,14 +127,14 @@ class FineTuneServicer(rpc.FineTuneServiceServicer):
         self, request: pb.CancelFineTuneRequest, context: Context
     ) -> pb.CancelFineTuneResponse:
         """Ask a run to stop."""
-        run = await self._runs.cancel(principal(), FineTuneName.parse(request.name))
+        run = await self._steering.cancel(call(request), FineTuneName.parse(request.name))
         return pb.CancelFineTuneResponse(fine_tune=codec.resource(run))
 
     async def DeleteFineTune(
         self, request: pb.DeleteFineTuneRequest, context: Context
     ) -> pb.DeleteFineTuneResponse:
         """Forget a run that has ended."""
-        await self._runs.delete(principal(), FineTuneName.parse(request.name))
+        await self._steering.delete(call(request), FineTuneName.parse(request.name))
         return pb.DeleteFineTuneResponse()
 
     async def ListFineTuneEvents(
@@ -84,10 +143,13 @@ class FineTuneServicer(rpc.FineTuneServiceServicer):
         """List a run's events, oldest first."""
         name = FineTuneName.parse(request.parent, "parent")
         run = await self._runs.get(principal(), name)
-        found = await self._runs.events(principal(), name, page(request))
+        after = self._watches.cursors.read(run, request.cursor)
+        found = await self._runs.events(principal(), name, page(request), after)
+        last = found.rows[-1].sequence if found.rows else after
         return pb.ListFineTuneEventsResponse(
             events=[codec.event(run, event) for event in found.rows],
             next_page_token=found.next_token,
+            cursor=self._watches.cursors.of(run, last),
         )
 
     async def WatchFineTune(  # type: ignore[override]  # bytes: a response that is encoded

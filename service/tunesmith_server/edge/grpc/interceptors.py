@@ -1,4 +1,4 @@
-"""What happens to every call, outermost first: context, errors, authentication, contract."""
+"""What happens to every call, outermost first: context, errors, audit, authentication, contract."""
 
 import time
 import uuid
@@ -13,10 +13,13 @@ from google.protobuf.message import Message
 from grpc_status import rpc_status
 
 from tunesmith_server.app.auth import Keys, require
-from tunesmith_server.domain.access import Principal
-from tunesmith_server.domain.errors import DomainError, Unauthenticated
+from tunesmith_server.app.commands import Call, Commands
+from tunesmith_server.app.once import Once
+from tunesmith_server.domain.access import Principal, Role, changes
+from tunesmith_server.domain.errors import DomainError, PermissionDenied, Unauthenticated
 from tunesmith_server.edge.grpc.contract import ContractRules
 from tunesmith_server.edge.grpc.errors import to_status
+from tunesmith_server.edge.grpc.requests import once_of, resource_of
 
 log = structlog.get_logger(__name__)
 
@@ -24,12 +27,29 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler = Callable[[Any, Context], Any]
 
 _PACKAGE = "/tunesmith.v1."
-_principal: ContextVar[Principal] = ContextVar("principal")
+_NOBODY = Principal("", None, Role.INFERENCE)
+"""Who calls before authentication has told."""
+_principal: ContextVar[Principal] = ContextVar("principal", default=_NOBODY)
+_incoming: ContextVar[tuple[str, str, str]] = ContextVar("incoming")
+"""Method, id and peer of the call."""
 
 
 def principal() -> Principal:
     """Who calls, within a handler."""
     return _principal.get()
+
+
+def call(request: Message, once: Once | None = None) -> Call:
+    """The call of a handler, for a use case that changes something."""
+    method, id, peer = _incoming.get()
+    return Call(
+        principal=principal(),
+        method=method,
+        id=id,
+        peer=peer,
+        request=once or once_of(request, method),
+        validate_only=bool(getattr(request, "validate_only", False)),
+    )
 
 
 def encode(message: Message | bytes) -> bytes:
@@ -107,6 +127,8 @@ class RequestContext(Interceptor):
             request_id=request_id, method=method.removeprefix(_PACKAGE)
         )
         context.set_trailing_metadata((("x-request-id", request_id),))
+        _principal.set(_NOBODY)
+        _incoming.set((method.removeprefix(_PACKAGE), request_id, context.peer()))
         return time.perf_counter()
 
     @staticmethod
@@ -152,6 +174,41 @@ async def _abort(context: Context, error: Exception) -> None:
             await context.abort(grpc.StatusCode.INTERNAL, f"internal error, incident {incident}")
 
 
+class Auditing(Interceptor):
+    """Puts on record what was refused: every mutation, and every call that was not allowed.
+
+    What succeeds goes on record with its effect, see `app/commands.py`.
+    """
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+
+    async def call(self, method: str, inner: Handler, request: Any, context: Context) -> Any:
+        """Run a call that answers once."""
+        try:
+            return await inner(request, context)
+        except DomainError as error:
+            self._note(request, error)
+            raise
+
+    async def stream(
+        self, method: str, inner: Handler, request: Any, context: Context
+    ) -> AsyncIterator[Any]:
+        """Run a call that answers with a stream."""
+        try:
+            async for response in inner(request, context):
+                yield response
+        except DomainError as error:
+            self._note(request, error)
+            raise
+
+    def _note(self, request: Any, error: DomainError) -> None:
+        method, id, peer = _incoming.get()
+        if changes(method) or isinstance(error, PermissionDenied | Unauthenticated):
+            refused = Call(principal(), method, id, peer)
+            self._commands.refused(refused, resource_of(request), error)
+
+
 class Authentication(Interceptor):
     """Finds out who calls, and whether the role may. Health and reflection are open to all."""
 
@@ -180,8 +237,8 @@ class Authentication(Interceptor):
             raise Unauthenticated("send a key: `authorization: Bearer sk-ts-…`")
         caller = await self._keys.principal(key.strip())
         structlog.contextvars.bind_contextvars(tenant=caller.tenant, principal=caller.id)
-        require(caller, method.removeprefix(_PACKAGE))
         _principal.set(caller)
+        require(caller, method.removeprefix(_PACKAGE))
 
 
 class Contract(Interceptor):

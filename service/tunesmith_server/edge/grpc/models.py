@@ -18,7 +18,7 @@ from tunesmith_server.domain.completion import (
 )
 from tunesmith_server.domain.model import Model
 from tunesmith_server.domain.names import ModelName, TenantName
-from tunesmith_server.edge.grpc.interceptors import Context, principal
+from tunesmith_server.edge.grpc.interceptors import Context, call, principal
 from tunesmith_server.edge.grpc.requests import optional, page, timestamp
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
@@ -62,7 +62,7 @@ class ModelServicer(rpc.ModelServiceServicer):
         self, request: pb.DeleteModelRequest, context: Context
     ) -> pb.DeleteModelResponse:
         """Delete a tuned model."""
-        await self._models.delete(principal(), ModelName.parse(request.name))
+        await self._models.delete(call(request), ModelName.parse(request.name))
         return pb.DeleteModelResponse()
 
     async def Complete(self, request: pb.CompleteRequest, context: Context) -> pb.CompleteResponse:

@@ -25,11 +25,17 @@ from tunesmith.v1 import (
     tenant_pb2_grpc,
 )
 
+from tunesmith_server.app.accounts import Accounts
+from tunesmith_server.app.api_keys import ApiKeys
 from tunesmith_server.app.auth import Keys
 from tunesmith_server.app.catalogue import Catalogue
+from tunesmith_server.app.commands import Commands
 from tunesmith_server.app.datasets import Datasets
+from tunesmith_server.app.explaining import Explaining
 from tunesmith_server.app.fine_tunes import FineTunes
 from tunesmith_server.app.models import Models
+from tunesmith_server.app.steering import Steering
+from tunesmith_server.app.submission import Submission
 from tunesmith_server.app.tenants import Tenants
 from tunesmith_server.app.watch import Watches
 from tunesmith_server.domain.errors import Unavailable
@@ -38,6 +44,7 @@ from tunesmith_server.edge.grpc.contract import ContractRules
 from tunesmith_server.edge.grpc.datasets import DatasetServicer
 from tunesmith_server.edge.grpc.fine_tunes import FineTuneServicer
 from tunesmith_server.edge.grpc.interceptors import (
+    Auditing,
     Authentication,
     Contract,
     Errors,
@@ -60,11 +67,17 @@ class UseCases:
     """What the edge calls."""
 
     fine_tunes: FineTunes
+    submission: Submission
+    steering: Steering
+    explaining: Explaining
     watches: Watches
     datasets: Datasets
     models: Models
     tenants: Tenants
+    api_keys: ApiKeys
+    accounts: Accounts
     catalogue: Catalogue
+    commands: Commands
 
 
 class GrpcEdge:
@@ -77,6 +90,7 @@ class GrpcEdge:
             interceptors=[
                 RequestContext(),
                 Errors(),
+                Auditing(use_cases.commands),
                 Authentication(keys),
                 Contract(ContractRules()),
             ],
@@ -93,13 +107,22 @@ class GrpcEdge:
         )
         add = self._server
         fine_tune_pb2_grpc.add_FineTuneServiceServicer_to_server(
-            FineTuneServicer(use_cases.fine_tunes, use_cases.watches), add
+            FineTuneServicer(
+                use_cases.fine_tunes,
+                use_cases.submission,
+                use_cases.steering,
+                use_cases.explaining,
+                use_cases.watches,
+            ),
+            add,
         )
         dataset_pb2_grpc.add_DatasetServiceServicer_to_server(
             DatasetServicer(use_cases.datasets), add
         )
         model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(use_cases.models), add)
-        tenant_pb2_grpc.add_TenantServiceServicer_to_server(TenantServicer(use_cases.tenants), add)
+        tenant_pb2_grpc.add_TenantServiceServicer_to_server(
+            TenantServicer(use_cases.tenants, use_cases.api_keys, use_cases.accounts), add
+        )
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(
             CatalogServicer(use_cases.catalogue), add
         )

@@ -1,29 +1,37 @@
 """TenantService: decode, call one use case, encode."""
 
-from datetime import UTC
+from datetime import UTC, timedelta
 
 from tunesmith.v1 import common_pb2 as common
 from tunesmith.v1 import tenant_pb2 as pb
 from tunesmith.v1 import tenant_pb2_grpc as rpc
 
-from tunesmith_server.app.tenants import Tenants, UsageRow
+from tunesmith_server.app.accounts import Accounts
+from tunesmith_server.app.api_keys import ApiKeys
+from tunesmith_server.app.tenants import Tenants
 from tunesmith_server.domain.access import Role
 from tunesmith_server.domain.names import ApiKeyName, TenantName
-from tunesmith_server.domain.tenant import ApiKey, Tenant
-from tunesmith_server.edge.grpc.interceptors import Context, principal
-from tunesmith_server.edge.grpc.requests import page, timestamp
+from tunesmith_server.domain.tenant import SuspendedRuns
+from tunesmith_server.edge.grpc import tenant_codec as codec
+from tunesmith_server.edge.grpc.interceptors import Context, call, principal
+from tunesmith_server.edge.grpc.requests import page
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
-_ROLES = {role: getattr(pb, f"ROLE_{role.name}") for role in Role}
-_ROLE_OF = {number: role for role, number in _ROLES.items()}
+_RUNNING = {
+    pb.SUSPENDED_RUNS_UNSPECIFIED: SuspendedRuns.FINISH,
+    pb.SUSPENDED_RUNS_FINISH: SuspendedRuns.FINISH,
+    pb.SUSPENDED_RUNS_PAUSE: SuspendedRuns.PAUSE,
+}
 
 
 @answers_all_of(pb.DESCRIPTOR.services_by_name["TenantService"])
 class TenantServicer(rpc.TenantServiceServicer):
-    """The gRPC face of Tenants."""
+    """The gRPC face of Tenants, ApiKeys and Accounts."""
 
-    def __init__(self, tenants: Tenants) -> None:
+    def __init__(self, tenants: Tenants, api_keys: ApiKeys, accounts: Accounts) -> None:
         self._tenants = tenants
+        self._keys = api_keys
+        self._accounts = accounts
 
     async def WhoAmI(self, request: pb.WhoAmIRequest, context: Context) -> pb.WhoAmIResponse:
         """Say who the caller is."""
@@ -31,32 +39,23 @@ class TenantServicer(rpc.TenantServiceServicer):
         return pb.WhoAmIResponse(
             principal=caller.id,
             tenant=f"tenants/{caller.tenant}" if caller.tenant else "",
-            role=_ROLES[caller.role],
+            role=codec.ROLES[caller.role],
         )
 
     async def CreateTenant(
         self, request: pb.CreateTenantRequest, context: Context
     ) -> pb.CreateTenantResponse:
         """Make a tenant."""
-        asked = request.tenant
-        tenant = await self._tenants.create(
-            request.tenant_id,
-            display_name=asked.display_name,
-            organization=asked.organization,
-            labels=dict(asked.labels),
-            limits={
-                limit.dimension: None if limit.WhichOneof("limit") == "unlimited" else limit.value
-                for limit in asked.limits
-            },
-        )
-        return pb.CreateTenantResponse(tenant=_resource(tenant))
+        settings = codec.settings_of(request.tenant)
+        tenant = await self._tenants.create(call(request), request.tenant_id, settings)
+        return pb.CreateTenantResponse(tenant=codec.resource(tenant))
 
     async def GetTenant(
         self, request: pb.GetTenantRequest, context: Context
     ) -> pb.GetTenantResponse:
         """Read a tenant."""
         tenant = await self._tenants.get(principal(), TenantName.parse(request.name))
-        return pb.GetTenantResponse(tenant=_resource(tenant))
+        return pb.GetTenantResponse(tenant=codec.resource(tenant))
 
     async def ListTenants(
         self, request: pb.ListTenantsRequest, context: Context
@@ -64,82 +63,116 @@ class TenantServicer(rpc.TenantServiceServicer):
         """List tenants, newest first."""
         found = await self._tenants.list(page(request))
         return pb.ListTenantsResponse(
-            tenants=map(_resource, found.rows), next_page_token=found.next_token
+            tenants=map(codec.resource, found.rows), next_page_token=found.next_token
         )
 
-    async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:
-        """Say what is used and reserved."""
-        rows = await self._tenants.usage(principal(), TenantName.parse(request.name))
-        return pb.GetUsageResponse(dimensions=map(_usage, rows))
+    async def UpdateTenant(
+        self, request: pb.UpdateTenantRequest, context: Context
+    ) -> pb.UpdateTenantResponse:
+        """Change a tenant."""
+        name = TenantName.parse(request.tenant.name, "tenant.name")
+        settings = codec.settings_of(request.tenant, request.update_mask.paths or None)
+        updated = await self._tenants.update(call(request), name, settings)
+        outcome = (
+            common.UPDATE_OUTCOME_CONFIGURED if updated.changed else common.UPDATE_OUTCOME_UNCHANGED
+        )
+        return pb.UpdateTenantResponse(tenant=codec.resource(updated.tenant), outcome=outcome)
+
+    async def DeleteTenant(
+        self, request: pb.DeleteTenantRequest, context: Context
+    ) -> pb.DeleteTenantResponse:
+        """Delete a tenant."""
+        await self._tenants.delete(
+            call(request),
+            TenantName.parse(request.name),
+            cascade=request.cascade,
+            confirm=request.confirm,
+        )
+        return pb.DeleteTenantResponse()
+
+    async def SuspendTenant(
+        self, request: pb.SuspendTenantRequest, context: Context
+    ) -> pb.SuspendTenantResponse:
+        """Make its runs wait and its mutations fail."""
+        tenant = await self._tenants.suspend(
+            call(request),
+            TenantName.parse(request.name),
+            request.reason,
+            _RUNNING[request.running],
+        )
+        return pb.SuspendTenantResponse(tenant=codec.resource(tenant))
+
+    async def ResumeTenant(
+        self, request: pb.ResumeTenantRequest, context: Context
+    ) -> pb.ResumeTenantResponse:
+        """Take a suspension back."""
+        tenant = await self._tenants.resume(call(request), TenantName.parse(request.name))
+        return pb.ResumeTenantResponse(tenant=codec.resource(tenant))
 
     async def CreateApiKey(
         self, request: pb.CreateApiKeyRequest, context: Context
     ) -> pb.CreateApiKeyResponse:
         """Make a key."""
         asked = request.api_key
-        expires = asked.expire_time.ToDatetime() if asked.HasField("expire_time") else None
-        new = await self._tenants.create_key(
-            principal(),
+        expires = asked.expire_time.ToDatetime(UTC) if asked.HasField("expire_time") else None
+        new = await self._keys.create(
+            call(request),
             TenantName.parse(request.parent, "parent"),
-            _ROLE_OF.get(asked.role, Role.EDITOR),
+            codec.ROLE_OF.get(asked.role, Role.EDITOR),
             display_name=asked.display_name,
-            expire_time=expires.replace(tzinfo=UTC) if expires else None,
+            expire_time=expires,
         )
-        return pb.CreateApiKeyResponse(api_key=_key(new.key), secret=new.secret)
+        return pb.CreateApiKeyResponse(api_key=codec.key(new.key), secret=new.secret)
 
     async def ListApiKeys(
         self, request: pb.ListApiKeysRequest, context: Context
     ) -> pb.ListApiKeysResponse:
         """List keys, newest first."""
-        found = await self._tenants.keys(
+        found = await self._keys.list(
             principal(), TenantName.parse(request.parent, "parent"), page(request)
         )
         return pb.ListApiKeysResponse(
-            api_keys=map(_key, found.rows), next_page_token=found.next_token
+            api_keys=map(codec.key, found.rows), next_page_token=found.next_token
         )
+
+    async def RotateApiKey(
+        self, request: pb.RotateApiKeyRequest, context: Context
+    ) -> pb.RotateApiKeyResponse:
+        """Make a successor of a key."""
+        overlap: timedelta | None = None
+        if request.HasField("overlap"):
+            overlap = request.overlap.ToTimedelta()
+        new = await self._keys.rotate(call(request), ApiKeyName.parse(request.name), overlap)
+        return pb.RotateApiKeyResponse(api_key=codec.key(new.key), secret=new.secret)
 
     async def RevokeApiKey(
         self, request: pb.RevokeApiKeyRequest, context: Context
     ) -> pb.RevokeApiKeyResponse:
         """Make a key open nothing."""
-        key = await self._tenants.revoke_key(principal(), ApiKeyName.parse(request.name))
-        return pb.RevokeApiKeyResponse(api_key=_key(key))
+        key = await self._keys.revoke(call(request), ApiKeyName.parse(request.name))
+        return pb.RevokeApiKeyResponse(api_key=codec.key(key))
 
+    async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:
+        """Say what is used and reserved."""
+        rows = await self._accounts.usage(principal(), TenantName.parse(request.name))
+        return pb.GetUsageResponse(dimensions=map(codec.quota_effect, rows))
 
-def _resource(tenant: Tenant) -> pb.Tenant:
-    return pb.Tenant(
-        name=f"tenants/{tenant.id}",
-        uid=tenant.id,
-        labels=dict(tenant.labels),
-        display_name=tenant.display_name,
-        create_time=timestamp(tenant.create_time),
-        organization=tenant.organization,
-        state=pb.TENANT_STATE_ACTIVE,
-        limits=[
-            pb.QuotaLimit(dimension=dimension, unlimited=True)
-            if limit is None
-            else pb.QuotaLimit(dimension=dimension, value=limit)
-            for dimension, limit in tenant.limits.items()
-        ],
-    )
+    async def ListLedger(
+        self, request: pb.ListLedgerRequest, context: Context
+    ) -> pb.ListLedgerResponse:
+        """List the bill, newest first."""
+        parent = TenantName.parse(request.parent, "parent")
+        found = await self._accounts.ledger(principal(), parent, page(request))
+        return pb.ListLedgerResponse(
+            entries=map(codec.ledger_entry, found.rows), next_page_token=found.next_token
+        )
 
-
-def _key(key: ApiKey) -> pb.ApiKey:
-    return pb.ApiKey(
-        name=f"tenants/{key.tenant}/apiKeys/{key.id}",
-        role=_ROLES[key.role],
-        display_name=key.display_name,
-        create_time=timestamp(key.create_time),
-        expire_time=timestamp(key.expire_time),
-        revoke_time=timestamp(key.revoke_time),
-    )
-
-
-def _usage(row: UsageRow) -> common.QuotaEffect:
-    return common.QuotaEffect(
-        dimension=row.dimension,
-        limit=row.limit,
-        used=row.used,
-        reserved=row.reserved,
-        fits=row.limit is None or row.used + row.reserved <= row.limit,
-    )
+    async def ListAuditEvents(
+        self, request: pb.ListAuditEventsRequest, context: Context
+    ) -> pb.ListAuditEventsResponse:
+        """List who did what, newest first."""
+        parent = TenantName.parse(request.parent, "parent")
+        found = await self._accounts.audit(principal(), parent, page(request))
+        return pb.ListAuditEventsResponse(
+            audit_events=map(codec.audit_event, found.rows), next_page_token=found.next_token
+        )

@@ -1,0 +1,46 @@
+"""What a tenant has used, is charged, and has done: usage, ledger, audit."""
+
+from tunesmith_server.app.admission import Admission, UsageRow
+from tunesmith_server.app.pages import Page, Pager, PageRequest
+from tunesmith_server.domain.access import Principal
+from tunesmith_server.domain.audit import AuditRecord
+from tunesmith_server.domain.names import OWN_TENANT, TenantName, owned
+from tunesmith_server.domain.quota import LedgerEntry
+from tunesmith_server.ports import Clock, Store
+
+
+class Accounts:
+    """The use cases of reading the books."""
+
+    def __init__(self, store: Store, admission: Admission, pager: Pager, clock: Clock) -> None:
+        self._store = store
+        self._admission = admission
+        self._pager = pager
+        self._clock = clock
+
+    async def usage(self, principal: Principal, name: TenantName) -> list[UsageRow]:
+        """Every dimension that is limited or in use, as the limit with the least room sees it."""
+        tenant = owned(name.tenant, principal.tenant, str(name))
+        now = self._clock.now()
+        return await self._store.read(lambda tx: self._admission.usage(tx.of(tenant), now))
+
+    async def ledger(
+        self, principal: Principal, parent: TenantName, page: PageRequest
+    ) -> Page[LedgerEntry]:
+        """The bill: what was reserved, settled and released, newest first."""
+        tenant = owned(parent.tenant, principal.tenant, str(parent))
+        bound = f"{tenant}/ledger"
+        of = self._pager.of(page, bound)
+        found = await self._store.read(lambda tx: tx.of(tenant).ledger(of))
+        return self._pager.page(page, bound, found)
+
+    async def audit(
+        self, principal: Principal, parent: TenantName, page: PageRequest
+    ) -> Page[AuditRecord]:
+        """Who did or tried what, newest first; for a platform administrator's `-`, everything."""
+        everything = parent.tenant == OWN_TENANT and principal.tenant is None
+        tenant = None if everything else owned(parent.tenant, principal.tenant, str(parent))
+        bound = f"{tenant or '*'}/audit"
+        of = self._pager.of(page, bound)
+        found = await self._store.read(lambda tx: tx.system.audit(tenant, of))
+        return self._pager.page(page, bound, found)

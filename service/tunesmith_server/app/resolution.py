@@ -1,0 +1,197 @@
+"""What a spec becomes: every reference looked up, every "auto" decided, every fault named."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tunesmith_server.domain.access import Principal
+from tunesmith_server.domain.dataset import Dataset, DatasetState
+from tunesmith_server.domain.errors import (
+    BackendUnsuitable,
+    BaseModelUnknown,
+    DatasetNotReady,
+    DomainError,
+    FieldViolation,
+    InvalidArgument,
+    NotFound,
+)
+from tunesmith_server.domain.fine_tune import Classification, DatasetVersion, Resolved, Spec
+from tunesmith_server.domain.hyperparameters import resolve
+from tunesmith_server.domain.model import BaseModel
+from tunesmith_server.domain.names import ModelName, owned
+from tunesmith_server.ports import TenantScope, Transaction
+
+DEFAULT_SEED = 42
+BACKEND = "local"
+_SPEC = "fine_tune.spec"
+
+
+@dataclass
+class Resolution:
+    """What a spec became, None if too much is wrong with it, and everything that is wrong."""
+
+    resolved: Resolved | None = None
+    faults: list[DomainError] = field(default_factory=list)
+
+    def require(self) -> Resolved:
+        """What the spec became; else InvalidArgument with every field at fault, or the first fault.
+
+        Faults of fields are told together, since the caller mends the request; what depends on the
+        state of something else is told first, since mending the request does not help.
+        """
+        if self.resolved is not None and not self.faults:
+            return self.resolved
+        fields = [fault for fault in self.faults if type(fault) is InvalidArgument]
+        others = [fault for fault in self.faults if type(fault) is not InvalidArgument]
+        if others:
+            raise others[0]
+        raise InvalidArgument([violation for fault in fields for violation in fault.violations])
+
+
+def resolution(tx: Transaction, scope: TenantScope, principal: Principal, spec: Spec) -> Resolution:
+    """Look at every part of the spec, whatever is wrong with the others."""
+    found = Resolution()
+    base, parent = _tried(found, lambda: _base(tx, scope, principal, spec.base_model)) or (
+        None,
+        None,
+    )
+    training = _tried(
+        found, lambda: _ready(scope, spec.training_dataset, f"{_SPEC}.training_dataset")
+    )
+    validation = None
+    if spec.validation_dataset:
+        wanted = spec.validation_dataset
+        validation = _tried(found, lambda: _ready(scope, wanted, f"{_SPEC}.validation_dataset"))
+    found.faults += _unfit(spec, training, validation)
+    if base is None or training is None:
+        return found
+    values = _tried(
+        found, lambda: resolve(spec.hyperparameters, base, examples=training.example_count)
+    )
+    if values is None:
+        return found
+    hyperparameters, settings = values
+    cap = token_cap(spec, base.price_micros_per_million)
+    worst = training.text_bytes * hyperparameters.n_epochs
+    found.resolved = Resolved(
+        base_model=base.id,
+        base_model_name=spec.base_model,
+        parent_model=parent,
+        training=training,
+        validation=validation,
+        hyperparameters=hyperparameters,
+        seed=DEFAULT_SEED if spec.seed is None else spec.seed,
+        backend=BACKEND,
+        worst_case_tokens=worst if cap is None else min(worst, cap),
+        max_trained_tokens=cap,
+        price_micros_per_million=base.price_micros_per_million,
+        settings=settings,
+    )
+    return found
+
+
+def token_cap(spec: Spec, price: int) -> int | None:
+    """The most tokens that the spec's own limits of tokens and cost let the run train on.
+
+    `price` is of a million trained tokens, in millionths of the currency.
+    """
+    limits = spec.limits
+    caps = [limits.max_trained_tokens]
+    if limits.max_cost_micros is not None and price:
+        caps.append(limits.max_cost_micros * 1_000_000 // price)
+    return min((cap for cap in caps if cap is not None), default=None)
+
+
+def _tried(found: Resolution, work):  # type: ignore[no-untyped-def]
+    """What `work` returns; None, and its error among the faults, if it raises one."""
+    try:
+        return work()
+    except DomainError as fault:
+        found.faults.append(fault)
+        return None
+
+
+def _base(
+    tx: Transaction, scope: TenantScope, principal: Principal, text: str
+) -> tuple[BaseModel, str | None]:
+    """The catalogue entry, and the id of the tuned model to continue from."""
+    where = f"{_SPEC}.base_model"
+    if not text:
+        raise InvalidArgument.of(where, "is missing: name a base model, or a model of your own")
+    if text.startswith("tenants/"):
+        name = ModelName.parse(text, where)
+        owned(name.tenant, principal.tenant, text)
+        model = scope.model(name.id)
+        return _allowed(scope, tx.system.base_model(model.base_model)), model.name.id
+    try:
+        return _allowed(scope, tx.system.base_model(text.removeprefix("baseModels/"))), None
+    except NotFound:
+        usable = _usable(tx, scope)
+        raise BaseModelUnknown(
+            [FieldViolation(where, f"{text!r} is not in the catalogue, which has: {usable}")]
+        ) from None
+
+
+def _allowed(scope: TenantScope, base: BaseModel) -> BaseModel:
+    """The base if the tenant may train it; one that it may not is not there for it."""
+    for tenant in scope.chain():
+        if tenant.allowed_base_models and base.id not in tenant.allowed_base_models:
+            raise NotFound(f"baseModels/{base.id}")
+    return base
+
+
+def _usable(tx: Transaction, scope: TenantScope) -> str:
+    shown = []
+    for base in tx.system.base_models():
+        try:
+            if not base.hidden:
+                shown.append(_allowed(scope, base).id)
+        except NotFound:
+            continue
+    return ", ".join(shown) or "nothing for this tenant"
+
+
+def _ready(scope: TenantScope, id: str, where: str) -> DatasetVersion:
+    """The current version of a dataset, if it can be trained on."""
+    if not id:
+        raise InvalidArgument.of(where, "is missing: name a dataset")
+    dataset: Dataset = scope.dataset(id)
+    if dataset.state is not DatasetState.READY:
+        raise DatasetNotReady(
+            str(dataset.name),
+            f"({where}) it is {dataset.state}; `tunesmith datasets get {id}` shows what is wrong",
+        )
+    return DatasetVersion(
+        dataset=id,
+        digest=dataset.digest,
+        shape=dataset.shape,
+        example_count=dataset.example_count,
+        text_bytes=int(dataset.report.get("text_bytes", dataset.size_bytes)),
+    )
+
+
+def _unfit(
+    spec: Spec, training: DatasetVersion | None, validation: DatasetVersion | None
+) -> Iterator[DomainError]:
+    """What does not fit together."""
+    if training and validation and validation.shape != training.shape:
+        yield InvalidArgument.of(
+            f"{_SPEC}.validation_dataset",
+            f"is {validation.shape}, but the training dataset is {training.shape}",
+        )
+    if spec.classification:
+        yield from _classification_faults(spec.classification, spec.validation_dataset)
+    if spec.backends and BACKEND not in spec.backends:
+        yield BackendUnsuitable(
+            f"{_SPEC}.placement.backends",
+            f"{', '.join(spec.backends)}: this installation has the backend {BACKEND} alone",
+        )
+
+
+def _classification_faults(
+    asked: Classification, validation_dataset: str | None
+) -> Iterator[InvalidArgument]:
+    where = f"{_SPEC}.classification"
+    if not validation_dataset:
+        yield InvalidArgument.of(where, "the metrics need a validation_dataset to compute them on")
+    if asked.n_classes is None and asked.positive_class is None:
+        yield InvalidArgument.of(where, "set n_classes, or positive_class for a binary task")
