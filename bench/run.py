@@ -68,6 +68,9 @@ async def main() -> None:
             ):
                 await acme.datasets.upload(ROWS, id="sums", file_name="sums.jsonl")
                 run = await acme.fine_tunes.create("sums", "tiny-random")
+                async for event in acme.fine_tunes.watch(run.name):
+                    if event.WhichOneof("detail") == "admission" and event.admission.wait_reason:
+                        break  # it has been told what it waits for: nothing more is written to it
                 # the fan-out goes first, before there are thousands of runs
                 await _fan_out(limit, service, acme, idle, data, run.name)
                 await _compare(

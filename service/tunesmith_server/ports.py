@@ -282,10 +282,6 @@ class SystemScope(Protocol):
         """The runs of each tenant that may go next, at most so many each, by rank; none held."""
         ...
 
-    def unexplained(self, limit: int) -> Sequence[FineTune]:
-        """Waiting runs that nobody has told yet what they wait for."""
-        ...
-
     def past_deadline(self, now: datetime, limit: int) -> Sequence[FineTune]:
         """Waiting runs whose deadline for a start has passed."""
         ...
@@ -356,6 +352,10 @@ class Store(Protocol):
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` on one consistent snapshot."""
+        ...
+
+    async def peek(self, work: Callable[[Transaction], T]) -> T:
+        """As `read`, for a few look-ups by key, which may be made without a thread."""
         ...
 
     async def write(self, work: Callable[[Transaction], T]) -> T:

@@ -73,7 +73,7 @@ class Keys:
     async def principal(self, key: str) -> Principal:
         """Who the key belongs to. Unknown, revoked and expired keys look the same."""
         hashed = key_hash(self._secret, key)
-        found = await self._store.read(lambda tx: tx.system.api_key(hashed))
+        found = await self._store.peek(lambda tx: tx.system.api_key(hashed))
         now = self._clock.now()
         if found is None or not found.opens(now):
             raise Unauthenticated(_REFUSED)

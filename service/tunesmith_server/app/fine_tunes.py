@@ -25,7 +25,7 @@ class FineTunes:
     async def get(self, principal: Principal, name: FineTuneName) -> FineTune:
         """The run of this name, or NotFound."""
         tenant = owned(name.tenant, principal.tenant, str(name))
-        return await self._store.read(lambda tx: scope_of(tx, tenant, name).fine_tune(name.id))
+        return await self._store.peek(lambda tx: scope_of(tx, tenant, name).fine_tune(name.id))
 
     async def list(
         self,

@@ -7,6 +7,7 @@ takes the slot and moves the run to PREPARING; the dispatcher does the rest, so 
 loses nothing. Hints shorten the wait for the next pass; the clock is the truth.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -27,11 +28,11 @@ log = structlog.get_logger(__name__)
 _HEADS = 8
 """Runs of a tenant that are tried: its first may wait for the quota of one base model alone."""
 _BATCH = 100
+_PAUSE = 0.05
 _IN_WORDS = {
     WaitReason.TENANT_SUSPENDED: "Waiting: the tenant is suspended",
     WaitReason.WAITING_FOR_CAPACITY: "Waiting for a free training slot",
     WaitReason.WAITING_FOR_FAIR_SHARE: "Waiting: others have had less than their share of slots",
-    WaitReason.HELD: "Held until it is let go",
 }
 
 
@@ -98,6 +99,7 @@ class Scheduler:
             except Exception:
                 log.exception("schedule_failed")
             await self._hints.wait("queue", self._poll)
+            await asyncio.sleep(_PAUSE)  # one pass for all that comes in quick succession
 
     async def pass_once(self) -> Sequence[FineTune]:
         """One pass; the runs that it started."""
@@ -120,10 +122,7 @@ class Scheduler:
         now = self._clock.now()
 
         def work(tx: Transaction) -> bool:
-            system = tx.system
-            if system.unexplained(1) or system.past_deadline(now, 1):
-                return True
-            return system.slots_used(self._node) < self._slots and bool(system.waiting(1))
+            return bool(tx.system.waiting(1)) or bool(tx.system.past_deadline(now, 1))
 
         return await self._store.read(work)
 
@@ -179,22 +178,17 @@ class Scheduler:
         scope.put_fine_tune(moved, [event])
 
     def _explain(self, tx: Transaction) -> None:
-        """Tell the first run of each queue, and those never told, what they wait for."""
+        """Tell the first run of each queue what it waits for, where that has changed.
+
+        The others wait for the first, whatever it waits for; `Explaining` says it of each.
+        """
         now = self._clock.now()
-        waiting, _ = queues(tx)
-        reasons = {}
         ahead = False
-        for queue in waiting:
+        for queue in queues(tx)[0]:
             blocked = self._admission.blocked(tx.of(queue.tenant.id), queue.runs[0], now)
-            reason = _reason(queue, blocked, ahead)
-            reasons[queue.tenant.id] = reason
-            ahead = ahead or reason[0] is WaitReason.WAITING_FOR_CAPACITY
-            _tell(tx, queue.runs[0], *reason, now)
-        capacity = (WaitReason.WAITING_FOR_CAPACITY, _IN_WORDS[WaitReason.WAITING_FOR_CAPACITY])
-        for run in tx.system.unexplained(_BATCH):
-            held = (WaitReason.HELD, _IN_WORDS[WaitReason.HELD])
-            known = held if run.spec.hold else reasons.get(run.name.tenant, capacity)
-            _tell(tx, run, *known, now)
+            reason, message = _reason(queue, blocked, ahead)
+            ahead = ahead or reason is WaitReason.WAITING_FOR_CAPACITY
+            _tell(tx, queue.runs[0], reason, message, now)
 
 
 def _reason(
@@ -218,7 +212,8 @@ def _tell(tx: Transaction, run: FineTune, reason: WaitReason, message: str, now:
         current = scope.fine_tune(run.name.id)
     except NotFound:
         return
-    if current.state is not State.QUEUED or current.wait_reason is reason:
+    unchanged = (current.wait_reason, current.message) == (reason, message)
+    if current.state is not State.QUEUED or unchanged:
         return
     told = replace(current, wait_reason=reason, message=message, update_time=now)
     data = {"wait_reason": reason.value}

@@ -14,9 +14,9 @@ from tunesmith_server.domain.errors import (
     PreconditionFailed,
 )
 from tunesmith_server.domain.events import Event, Kind
-from tunesmith_server.domain.fine_tune import FineTune, RunLimits
+from tunesmith_server.domain.fine_tune import FineTune, RunLimits, first_wait
 from tunesmith_server.domain.names import FineTuneName, owned
-from tunesmith_server.domain.states import State, WaitReason
+from tunesmith_server.domain.states import State
 from tunesmith_server.ports import Clock, Hints, TenantScope, Transaction
 
 CALLER = "CALLER"
@@ -173,7 +173,7 @@ class Steering:
         if changes.limits is not None and changes.limits != run.spec.limits:
             changed = self._limited(scope, changed, changes.limits)
         if changes.hold is not None and run.state.is_waiting:
-            changed = replace(changed, wait_reason=WaitReason.HELD if spec.hold else None)
+            changed = replace(changed, wait_reason=first_wait(spec))
         if changed == run:
             return run
         now = self._clock.now()

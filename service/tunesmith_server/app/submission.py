@@ -21,11 +21,11 @@ from tunesmith_server.domain.errors import (
     TenantSuspended,
 )
 from tunesmith_server.domain.events import Event, Kind
-from tunesmith_server.domain.fine_tune import FineTune, Resolved, Spec
+from tunesmith_server.domain.fine_tune import FineTune, Resolved, Spec, first_wait
 from tunesmith_server.domain.names import FineTuneName, TenantName, checked_id, owned
 from tunesmith_server.domain.naming import normalised_suffix
 from tunesmith_server.domain.quota import Dimension, cost_micros
-from tunesmith_server.domain.states import State, WaitReason
+from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tokens import Sealer
 from tunesmith_server.ports import Clock, Hints, Store, TenantScope, Transaction
 
@@ -213,7 +213,7 @@ def _recorded(
         display_name=wish.display_name,
         labels=dict(wish.labels),
         annotations=dict(wish.annotations),
-        wait_reason=WaitReason.HELD if spec.hold else None,
+        wait_reason=first_wait(spec),
     )
 
 

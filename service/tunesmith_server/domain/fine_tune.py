@@ -179,6 +179,11 @@ class Failure:
     advice: str = ""
 
 
+def first_wait(spec: Spec) -> WaitReason:
+    """What a run waits for as far as is known before the scheduler has looked."""
+    return WaitReason.HELD if spec.hold else WaitReason.WAITING_FOR_CAPACITY
+
+
 @dataclass(frozen=True)
 class FineTune:
     """A fine-tuning run. A value: a change makes a new one."""
@@ -224,7 +229,7 @@ class FineTune:
             state=state,
             message=message,
             update_time=now,
-            wait_reason=None,
+            wait_reason=first_wait(self.spec) if state is State.QUEUED else None,
             stopping=self.stopping if state.holds_slot or state is State.PAUSED else "",
             start_time=now if state is State.RUNNING and not self.start_time else self.start_time,
             end_time=now if state.is_terminal else None,

@@ -128,10 +128,6 @@ class QueueStatements:
         )
         return self._runs(statement)
 
-    def unexplained(self, limit: int) -> Sequence[FineTune]:
-        """Waiting runs that nobody has told yet what they wait for."""
-        return self._runs(select(*_RUN).where(_WAITS, RUNS.c.wait_reason.is_(None)).limit(limit))
-
     def past_deadline(self, now: datetime, limit: int) -> Sequence[FineTune]:
         """Waiting runs whose deadline for a start has passed."""
         return self._runs(select(*_RUN).where(_WAITS, RUNS.c.deadline <= now).limit(limit))

@@ -5,15 +5,26 @@ for each other per family (`alone`); the node's counters of slots come last and 
 own row. Every change of a counter has its row in the ledger, whose sums are the counters.
 """
 
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    func,
+    select,
+    tuple_,
+    update,
+)
 
-from tunesmith_server.adapters.sql.documents import upsert
+from tunesmith_server.adapters.sql.prepared import Prepared
 from tunesmith_server.adapters.sql.tables import CounterRow, HoldRow, LedgerRow
 from tunesmith_server.domain.errors import QuotaViolation
 from tunesmith_server.domain.quota import Ask, Dimension, Hold
@@ -22,6 +33,64 @@ from tunesmith_server.ports import Usage
 COUNTERS: Any = CounterRow.__table__  # type: ignore[attr-defined]
 HOLDS: Any = HoldRow.__table__  # type: ignore[attr-defined]
 LEDGER: Any = LedgerRow.__table__  # type: ignore[attr-defined]
+
+
+_NO_LIMIT = 2**62
+"""Above everything that can be counted, with room for one more amount below 2**63."""
+
+_ALONE = Prepared(lambda _: select(func.pg_advisory_xact_lock(bindparam("lock", type_=BigInteger))))
+
+
+def _take(dialect: Any) -> Any:
+    statement = dialect.insert(COUNTERS)
+    room = COUNTERS.c.used + COUNTERS.c.reserved + bindparam("amount", type_=BigInteger)
+    return statement.on_conflict_do_update(
+        index_elements=[COUNTERS.c.scope, COUNTERS.c.dimension, COUNTERS.c.period],
+        set_={
+            "reserved": COUNTERS.c.reserved + statement.excluded.reserved,
+            "used": COUNTERS.c.used + statement.excluded.used,
+        },
+        where=room <= bindparam("most", type_=BigInteger),
+    ).returning(COUNTERS.c.reserved)
+
+
+_TAKE = Prepared(_take, ["scope", "dimension", "period", "used", "reserved"])
+_CHANGE = Prepared(
+    lambda _: (
+        update(COUNTERS)
+        .where(
+            COUNTERS.c.scope == bindparam("of"),
+            COUNTERS.c.dimension == bindparam("what"),
+            COUNTERS.c.period == bindparam("window"),
+        )
+        .values(
+            reserved=COUNTERS.c.reserved + bindparam("more_reserved", type_=BigInteger),
+            used=COUNTERS.c.used + bindparam("more_used", type_=BigInteger),
+        )
+    )
+)
+_NOTE = Prepared(
+    lambda dialect: dialect.insert(LEDGER),
+    [column.name for column in LEDGER.c if column.name != "place"],
+)
+
+
+@functools.cache
+def _hold(count: int) -> Prepared:
+    """Write so many holds down; the keys of those that were not there come back."""
+    names = [column.name for column in HOLDS.c]
+    rows = [
+        {name: bindparam(f"{name}_{place}", type_=HOLDS.c[name].type) for name in names}
+        for place in range(count)
+    ]
+    return Prepared(
+        lambda dialect: (
+            dialect.insert(HOLDS)
+            .values(rows)
+            .on_conflict_do_nothing()
+            .returning(HOLDS.c.scope, HOLDS.c.dimension)
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -41,8 +110,7 @@ class Book:
         """
         if self.connection.dialect.name == "postgresql":
             digest = hashlib.blake2b(self.root.encode(), digest_size=8, person=b"tenant-quota")
-            lock = int.from_bytes(digest.digest(), signed=True)
-            self.connection.execute(select(func.pg_advisory_xact_lock(lock)))
+            _ALONE.all(self.connection, lock=int.from_bytes(digest.digest(), signed=True))
 
     def reserve(
         self, subject: str, asks: Sequence[Ask], at: datetime, spend: Sequence[Ask] = ()
@@ -108,19 +176,16 @@ class Book:
         """Write the holds down; the keys of those that were not there."""
         if not holds:
             return set()
-        rows = [
-            {
-                "subject": subject,
-                "scope": hold.scope,
-                "dimension": hold.dimension.value,
-                "period": hold.period,
-                "amount": hold.amount,
+        values: dict[str, object] = {}
+        for place, hold in enumerate(holds):
+            values |= {
+                f"subject_{place}": subject,
+                f"scope_{place}": hold.scope,
+                f"dimension_{place}": hold.dimension.value,
+                f"period_{place}": hold.period,
+                f"amount_{place}": hold.amount,
             }
-            for hold in holds
-        ]
-        statement = upsert(self.connection, HOLDS).values(rows).on_conflict_do_nothing()
-        found = self.connection.execute(statement.returning(HOLDS.c.scope, HOLDS.c.dimension))
-        return {(row.scope, row.dimension) for row in found}
+        return {(row[0], row[1]) for row in _hold(len(holds)).all(self.connection, **values)}
 
     def _forget(self, subject: str, keys: set[tuple[str, str]]) -> None:
         key = tuple_(HOLDS.c.scope, HOLDS.c.dimension)
@@ -135,25 +200,20 @@ class Book:
         """
         if limit is not None and hold.amount > limit:
             return False
-        statement = upsert(self.connection, COUNTERS).values(
-            scope=hold.scope,
-            dimension=hold.dimension.value,
-            period=hold.period,
-            used=used,
-            reserved=reserved,
+        unbounded = limit is None or not hold.amount
+        return (
+            _TAKE.first(
+                self.connection,
+                scope=hold.scope,
+                dimension=hold.dimension.value,
+                period=hold.period,
+                used=used,
+                reserved=reserved,
+                amount=hold.amount,
+                most=_NO_LIMIT if unbounded else limit,
+            )
+            is not None
         )
-        room = None
-        if limit is not None and hold.amount:
-            room = COUNTERS.c.used + COUNTERS.c.reserved + hold.amount <= limit
-        statement = statement.on_conflict_do_update(
-            index_elements=[COUNTERS.c.scope, COUNTERS.c.dimension, COUNTERS.c.period],
-            set_={
-                "reserved": COUNTERS.c.reserved + statement.excluded.reserved,
-                "used": COUNTERS.c.used + statement.excluded.used,
-            },
-            where=room,
-        ).returning(COUNTERS.c.reserved)
-        return self.connection.execute(statement).first() is not None
 
     def _violation(self, ask: Ask) -> QuotaViolation:
         hold = ask.hold
@@ -171,10 +231,13 @@ class Book:
         return sorted(_holds(self.connection.execute(statement)), key=_place)
 
     def _change(self, hold: Hold, *, reserved: int, used: int) -> None:
-        self.connection.execute(
-            update(COUNTERS)
-            .where(_counter(hold))
-            .values(reserved=COUNTERS.c.reserved + reserved, used=COUNTERS.c.used + used)
+        _CHANGE.all(
+            self.connection,
+            of=hold.scope,
+            what=hold.dimension.value,
+            window=hold.period,
+            more_reserved=reserved,
+            more_used=used,
         )
 
     def _note(
@@ -196,7 +259,7 @@ class Book:
             for kind, hold, used, reserved in notes
         ]
         if rows:
-            self.connection.execute(insert(LEDGER), rows)
+            _NOTE.many(self.connection, rows)
 
 
 def recount(connection: Connection) -> Mapping[tuple[str, str, str], tuple[int, int]]:

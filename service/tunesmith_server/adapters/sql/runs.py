@@ -8,17 +8,17 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Row,
+    bindparam,
     delete,
     false,
     func,
-    insert,
     select,
     tuple_,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
 from tunesmith_server.adapters.sql.documents import decoded, encoded, page_key, paged
+from tunesmith_server.adapters.sql.prepared import Prepared
 from tunesmith_server.adapters.sql.tables import EventRow, FineTuneRow
 from tunesmith_server.domain.errors import AlreadyExists, NotFound
 from tunesmith_server.domain.events import Event, Kind
@@ -34,10 +34,47 @@ _READ = (RUNS.c.document, RUNS.c.version, RUNS.c.last_event)
 _ENDED = [state.value for state in State if state.is_terminal]
 
 
+_COLUMNS = (
+    *("tenant", "id", "state", "node", "priority", "rank", "held", "wait_reason", "deadline"),
+    *("base_model", "create_time", "training_dataset", "validation_dataset"),
+    *("version", "last_event", "due", "document"),
+)
+"""What of a run changes with it."""
+
+_OWN = (RUNS.c.tenant == bindparam("of"), RUNS.c.id == bindparam("called"))
+_RUN = Prepared(lambda _: select(*_READ).where(*_OWN))
+_LOCKED_RUN = Prepared(lambda _: select(*_READ).where(*_OWN).with_for_update())
+_ADD = Prepared(
+    lambda dialect: dialect.insert(RUNS).on_conflict_do_nothing().returning(RUNS.c.uid),
+    [*_COLUMNS, "uid", "oldest_event", "fence", "lease_owner", "lease_until"],
+)
+_PUT = Prepared(
+    lambda _: (
+        update(RUNS)
+        .where(RUNS.c.uid == bindparam("which"), RUNS.c.tenant == bindparam("of"))
+        .values(
+            **{name: bindparam(f"new_{name}", type_=RUNS.c[name].type) for name in _COLUMNS}
+            | {
+                "version": RUNS.c.version + 1,
+                "last_event": RUNS.c.last_event + bindparam("more", type_=RUNS.c.last_event.type),
+            }
+        )
+        .returning(RUNS.c.version, RUNS.c.last_event)
+    )
+)
+_APPEND = Prepared(
+    lambda dialect: dialect.insert(EVENTS), ["run_uid", "sequence", "kind", "document"]
+)
+
+
 def run_of(row: Row[Any]) -> FineTune:
     """The run of a row that has document, version and last_event."""
-    run = decoded(row.document, FineTune)
-    return replace(run, version=row.version, last_event=row.last_event)
+    return run_from(row.document, row.version, row.last_event)
+
+
+def run_from(document: str, version: int, last_event: int) -> FineTune:
+    """The run of these columns."""
+    return replace(decoded(document, FineTune), version=version, last_event=last_event)
 
 
 class RunStatements:
@@ -50,11 +87,9 @@ class RunStatements:
 
     def get(self, id: str) -> FineTune:
         """The run, locked where the transaction writes, or NotFound."""
-        statement = select(*_READ).where(RUNS.c.tenant == self._tenant, RUNS.c.id == id)
-        if self._locks:
-            statement = statement.with_for_update()
-        if row := self._connection.execute(statement).one_or_none():
-            return run_of(row)
+        statement = _LOCKED_RUN if self._locks else _RUN
+        if row := statement.first(self._connection, of=self._tenant, called=id):
+            return run_from(*row)
         raise NotFound(str(FineTuneName(self._tenant, id)))
 
     def page(
@@ -74,36 +109,34 @@ class RunStatements:
     def add(self, run: FineTune, events: Sequence[Event]) -> FineTune:
         """Record a new run with its first events, or AlreadyExists."""
         run = replace(run, version=1, last_event=len(events))
-        try:
-            # in a savepoint: PostgreSQL gives a transaction up at its first error
-            with self._connection.begin_nested():
-                self._connection.execute(
-                    insert(RUNS).values(**_columns(run), uid=run.uid, oldest_event=1, fence=0)
-                )
-        except IntegrityError as error:
-            raise AlreadyExists(str(run.name)) from error
+        added = _ADD.first(
+            self._connection,
+            **_columns(run),
+            uid=run.uid,
+            oldest_event=1,
+            fence=0,
+            lease_owner=None,
+            lease_until=None,
+        )
+        if added is None:
+            raise AlreadyExists(str(run.name))
         self._append(run.uid, 0, events)
         return run
 
     def put(self, run: FineTune, events: Sequence[Event]) -> FineTune:
         """Record a changed run, and its events numbered on from the last."""
-        statement = (
-            update(RUNS)
-            .where(RUNS.c.uid == run.uid, RUNS.c.tenant == self._tenant)
-            .values(
-                **_columns(run)
-                | {
-                    "version": RUNS.c.version + 1,
-                    "last_event": RUNS.c.last_event + len(events),
-                }
-            )
-            .returning(RUNS.c.version, RUNS.c.last_event)
+        row = _PUT.first(
+            self._connection,
+            **{f"new_{name}": value for name, value in _columns(run).items()},
+            of=self._tenant,
+            which=run.uid,
+            more=len(events),
         )
-        row = self._connection.execute(statement).one_or_none()
         if row is None:
             raise NotFound(str(run.name))
-        self._append(run.uid, row.last_event - len(events), events)
-        return replace(run, version=row.version, last_event=row.last_event)
+        version, last = row
+        self._append(run.uid, last - len(events), events)
+        return replace(run, version=version, last_event=last)
 
     def delete(self, run: FineTune) -> None:
         """Forget a run and its events."""
@@ -173,7 +206,7 @@ class RunStatements:
             }
             for place, event in enumerate(events, 1)
         ]
-        self._connection.execute(insert(EVENTS), rows)
+        _APPEND.many(self._connection, rows)
 
 
 def event_of(row: Row[Any]) -> Event:

@@ -1,11 +1,11 @@
 """What no tenant owns, and what the dispatcher does across tenants."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import datetime
+from dataclasses import fields, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import and_, bindparam, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tunesmith_server.adapters.sql.documents import (
@@ -16,6 +16,7 @@ from tunesmith_server.adapters.sql.documents import (
     paged,
     upsert,
 )
+from tunesmith_server.adapters.sql.prepared import Prepared
 from tunesmith_server.adapters.sql.queue import QueueStatements
 from tunesmith_server.adapters.sql.runs import EVENTS, RUNS, event_of
 from tunesmith_server.adapters.sql.tables import (
@@ -44,6 +45,29 @@ BASES: Any = BaseModelRow.__table__  # type: ignore[attr-defined]
 AUDIT: Any = AuditRow.__table__  # type: ignore[attr-defined]
 REQUESTS: Any = RequestRow.__table__  # type: ignore[attr-defined]
 
+_TENANT = Prepared(lambda _: select(TENANTS.c.document).where(TENANTS.c.id == bindparam("id")))
+_LOCKED_TENANT = Prepared(
+    lambda _: select(TENANTS.c.document).where(TENANTS.c.id == bindparam("id")).with_for_update()
+)
+_KEY = Prepared(
+    lambda _: select(KEYS.c.document, KEYS.c.last_use_time).where(KEYS.c.hash == bindparam("hash"))
+)
+_BASE = Prepared(lambda _: select(BASES.c.document).where(BASES.c.id == bindparam("id")))
+_AUDIT = Prepared(lambda dialect: dialect.insert(AUDIT), [f.name for f in fields(AuditRecord)])
+_CLAIM = Prepared(
+    lambda dialect: (
+        dialect.insert(REQUESTS).on_conflict_do_nothing().returning(REQUESTS.c.request_id)
+    ),
+    ["tenant", "request_id", "method", "body_hash", "answer", "create_time"],
+)
+_ANSWER = Prepared(
+    lambda _: (
+        update(REQUESTS)
+        .where(REQUESTS.c.tenant == bindparam("of"), REQUESTS.c.request_id == bindparam("id"))
+        .values(answer=bindparam("answer"))
+    )
+)
+
 # what refers to a tenant and goes with it, in an order that keeps every reference good
 _OF_TENANT: tuple[Any, ...] = (ApiKeyRow, ShareRow, PresenceRow)
 
@@ -68,13 +92,11 @@ class SqlSystemScope(QueueStatements):
 
     def tenant(self, id: str, *, lock: bool = False) -> Tenant:
         """The tenant, or NotFound; with `lock` nobody else changes it in the meantime."""
-        statement = select(TENANTS.c.document).where(TENANTS.c.id == id)
-        if lock and self._locks:
-            statement = statement.with_for_update()
-        document = self._connection.execute(statement).scalar_one_or_none()
-        if document is None:
+        statement = _LOCKED_TENANT if lock and self._locks else _TENANT
+        row = statement.first(self._connection, id=id)
+        if row is None:
             raise NotFound(f"tenants/{id}")
-        return decoded(document, Tenant)
+        return decoded(row[0], Tenant)
 
     def tenants(self, page: PageOf) -> Sequence[tuple[str, Tenant]]:
         """Tenants, newest first."""
@@ -121,9 +143,8 @@ class SqlSystemScope(QueueStatements):
 
     def api_key(self, hash: str) -> ApiKey | None:
         """The key of this keyed hash."""
-        statement = select(KEYS.c.document, KEYS.c.last_use_time).where(KEYS.c.hash == hash)
-        row = self._connection.execute(statement).one_or_none()
-        return key_of(row) if row else None
+        row = _KEY.first(self._connection, hash=hash)
+        return key_of(*row) if row else None
 
     def key_used(self, id: str, at: datetime) -> None:
         """Note that a key was used."""
@@ -139,11 +160,10 @@ class SqlSystemScope(QueueStatements):
 
     def base_model(self, id: str) -> BaseModel:
         """The entry, or NotFound."""
-        statement = select(BASES.c.document).where(BASES.c.id == id)
-        document = self._connection.execute(statement).scalar_one_or_none()
-        if document is None:
+        row = _BASE.first(self._connection, id=id)
+        if row is None:
             raise NotFound(f"baseModels/{id}")
-        return decoded(document, BaseModel)
+        return decoded(row[0], BaseModel)
 
     def base_models(self) -> Sequence[BaseModel]:
         """Every entry, by id."""
@@ -189,7 +209,7 @@ class SqlSystemScope(QueueStatements):
     def add_audit(self, records: Sequence[AuditRecord]) -> None:
         """Write records down."""
         if records:
-            self._connection.execute(insert(AUDIT), [asdict(record) for record in records])
+            _AUDIT.many(self._connection, [vars(record) for record in records])
 
     def audit(self, tenant: str | None, page: PageOf) -> Sequence[tuple[str, AuditRecord]]:
         """Records of a tenant, or of the whole platform for None, newest first."""
@@ -203,29 +223,23 @@ class SqlSystemScope(QueueStatements):
         self, tenant: str, request_id: str, first: Remembered, at: datetime
     ) -> Remembered | None:
         """None if `first` is now the answer to `request_id`; else the answer that was there."""
-        claimed = self._connection.execute(
-            upsert(self._connection, REQUESTS)
-            .values(
-                tenant=tenant,
-                request_id=request_id,
-                method=first.method,
-                body_hash=first.body_hash,
-                answer=first.answer,
-                create_time=at,
-            )
-            .on_conflict_do_nothing()
-            .returning(REQUESTS.c.request_id)
+        claimed = _CLAIM.first(
+            self._connection,
+            tenant=tenant,
+            request_id=request_id,
+            method=first.method,
+            body_hash=first.body_hash,
+            answer=first.answer,
+            create_time=at,
         )
-        if claimed.first():
+        if claimed:
             return None
         row = self._connection.execute(select(REQUESTS).where(*_request(tenant, request_id))).one()
         return Remembered(row.method, row.body_hash, bytes(row.answer))
 
     def set_answer(self, tenant: str, request_id: str, answer: bytes) -> None:
         """Fill in the answer of a request_id claimed in this transaction."""
-        self._connection.execute(
-            update(REQUESTS).where(*_request(tenant, request_id)).values(answer=answer)
-        )
+        _ANSWER.all(self._connection, of=tenant, id=request_id, answer=answer)
 
     def active_uids(self) -> Sequence[str]:
         """Uids of the runs that have not ended."""
@@ -234,9 +248,11 @@ class SqlSystemScope(QueueStatements):
         return list(self._connection.execute(statement).scalars())
 
 
-def key_of(row: Any) -> ApiKey:
-    """The key of a row that has document and last_use_time."""
-    return replace(decoded(row.document, ApiKey), last_use_time=row.last_use_time)
+def key_of(document: str, last_use_time: datetime | str | None) -> ApiKey:
+    """The key of a row's document and time of last use, in which SQLite has text."""
+    if isinstance(last_use_time, str):
+        last_use_time = datetime.fromisoformat(last_use_time).replace(tzinfo=UTC)
+    return replace(decoded(document, ApiKey), last_use_time=last_use_time)
 
 
 def key_columns(key: ApiKey) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tunesmith_server.adapters.sql.documents import (
@@ -16,6 +16,7 @@ from tunesmith_server.adapters.sql.documents import (
     paged,
     upsert,
 )
+from tunesmith_server.adapters.sql.prepared import Prepared
 from tunesmith_server.adapters.sql.queue import SHARES
 from tunesmith_server.adapters.sql.quota import LEDGER, Book
 from tunesmith_server.adapters.sql.runs import RunStatements
@@ -42,6 +43,20 @@ DATASETS: Any = DatasetRow.__table__  # type: ignore[attr-defined]
 VERSIONS: Any = DatasetVersionRow.__table__  # type: ignore[attr-defined]
 MODELS: Any = ModelRow.__table__  # type: ignore[attr-defined]
 PRESENCE: Any = PresenceRow.__table__  # type: ignore[attr-defined]
+
+
+_DATASET = Prepared(
+    lambda _: select(DATASETS.c.document).where(
+        DATASETS.c.tenant == bindparam("of"), DATASETS.c.id == bindparam("id")
+    )
+)
+_LOCKED_DATASET = Prepared(  # against a delete at the same time
+    lambda _: (
+        select(DATASETS.c.document)
+        .where(DATASETS.c.tenant == bindparam("of"), DATASETS.c.id == bindparam("id"))
+        .with_for_update(read=True)
+    )
+)
 
 
 class SqlTenantScope:
@@ -104,15 +119,11 @@ class SqlTenantScope:
 
     def dataset(self, id: str) -> Dataset:
         """The current version, or NotFound."""
-        statement = select(DATASETS.c.document).where(
-            DATASETS.c.tenant == self._id, DATASETS.c.id == id
-        )
-        if self._locks:
-            statement = statement.with_for_update(read=True)  # against a delete at the same time
-        document = self._connection.execute(statement).scalar_one_or_none()
-        if document is None:
+        statement = _LOCKED_DATASET if self._locks else _DATASET
+        row = statement.first(self._connection, of=self._id, id=id)
+        if row is None:
             raise NotFound(str(DatasetName(self._id, id)))
-        return decoded(document, Dataset)
+        return decoded(row[0], Dataset)
 
     def datasets(self, page: PageOf) -> Sequence[tuple[str, Dataset]]:
         """Datasets, newest first."""
@@ -200,7 +211,10 @@ class SqlTenantScope:
         """Keys, newest first."""
         statement = select(KEYS).where(KEYS.c.tenant == self._id)
         rows = self._connection.execute(paged(statement, KEYS, page))
-        return [(page_key(row.create_time, row.id), key_of(row)) for row in rows]
+        return [
+            (page_key(row.create_time, row.id), key_of(row.document, row.last_use_time))
+            for row in rows
+        ]
 
     def add_api_key(self, key: ApiKey) -> None:
         """Record a new key of the tenant."""
@@ -216,7 +230,7 @@ class SqlTenantScope:
         row = self._connection.execute(statement).one_or_none()
         if row is None:
             raise NotFound(str(ApiKeyName(self._id, id)))
-        return key_of(row)
+        return key_of(row.document, row.last_use_time)
 
     def put_api_key(self, key: ApiKey) -> None:
         """Record a changed key."""
