@@ -34,7 +34,9 @@ from tunesmith_server.app.explaining import Explaining
 from tunesmith_server.app.fine_tunes import FineTunes
 from tunesmith_server.app.models import Models
 from tunesmith_server.app.pages import Pager
+from tunesmith_server.app.presence import Presence
 from tunesmith_server.app.publishing import Publisher
+from tunesmith_server.app.rates import Rates
 from tunesmith_server.app.scheduler import Scheduler
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission
@@ -91,6 +93,9 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         limits = settings.default_limits.model_dump()
         admission = Admission({name: limit for name, limit in limits.items() if limit is not None})
         commands = Commands(store, clock)
+        rates = Rates(store, admission, clock)
+        owner = this_process(settings.local.node, new_uid()[-8:])
+        presence = Presence(store, admission, clock, owner)
         blobs = Blobs.open(settings.blobs_url or str(data / "blobs"))
         artefacts = LocalArtefacts(data / "models")
         bases = BaseLibrary(folder=settings.bases_dir or data / "bases")
@@ -127,6 +132,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             store,
             hints,
             sealer,
+            presence=presence,
             bookmark_every=settings.watch.bookmark_seconds,
             max_age=settings.watch.max_age_seconds,
         )
@@ -138,7 +144,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             Publisher(artefacts, backend, clock),
             hints,
             clock,
-            owner=this_process(node, new_uid()[-8:]),
+            owner=owner,
             is_alive=lambda owner: may_live(owner, node),
         )
         scheduler = Scheduler(store, admission, hints, clock, node=node, slots=slots)
@@ -162,7 +168,9 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
                 explaining=Explaining(store, admission, clock, node=node, slots=slots),
                 watches=watches,
                 datasets=Datasets(store, commands, admission, blobs, pager, clock, new_uid),
-                models=Models(store, commands, admission, artefacts, inference, pager, clock),
+                models=Models(
+                    store, commands, admission, artefacts, inference, pager, rates, clock
+                ),
                 tenants=Tenants(
                     store, commands, admission, artefacts, pager, hints, clock, new_uid
                 ),
@@ -170,6 +178,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
                 accounts=Accounts(store, admission, pager, clock),
                 catalogue=catalogue,
                 commands=commands,
+                rates=rates,
             ),
         )
         address = await edge.start()
@@ -179,6 +188,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             asyncio.create_task(dispatcher.run(), name="dispatcher"),
             asyncio.create_task(scheduler.run(), name="scheduler"),
             asyncio.create_task(commands.write_refused(), name="audit"),
+            asyncio.create_task(presence.run(), name="presence"),
         ]
         for task in background:
             task.add_done_callback(_report_death)

@@ -148,6 +148,13 @@ class TenantScope(Protocol):
         """
         ...
 
+    def permits(self, asks: Sequence[Ask]) -> bool:
+        """Use all of it up, or nothing; whether a limit is in the way.
+
+        For rates: no ledger row is written, and the counters of earlier windows are forgotten.
+        """
+        ...
+
     def settle(self, subject: str, used: Mapping[Dimension, int], at: datetime) -> None:
         """Turn what `subject` holds of these dimensions into what was used.
 

@@ -261,6 +261,9 @@ class Admission:
         applying = list(bounds(scope.chain(), self.defaults, dimension, base))
         counters = [(bound.scope, dimension, window) for bound in applying]
         taken = scope.usage(counters) if dimension not in PER_JOB else {}
+        if dimension is Dimension.WATCHES:
+            open_now = scope.watches("", now)
+            taken = {counter: Usage(open_now, 0) for counter in counters}
         rows = [
             UsageRow(
                 dimension,

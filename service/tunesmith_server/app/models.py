@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.pages import Page, Pager, PageRequest
+from tunesmith_server.app.rates import Rates
 from tunesmith_server.app.scope import scope_of
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.completion import (
@@ -13,10 +14,12 @@ from tunesmith_server.domain.completion import (
     Completion,
     CompletionDelta,
     CompletionRequest,
+    TokenUsage,
 )
 from tunesmith_server.domain.errors import NotFound
 from tunesmith_server.domain.model import BaseModel, Model
 from tunesmith_server.domain.names import ModelName, TenantName, owned
+from tunesmith_server.domain.quota import Dimension
 from tunesmith_server.ports import Artefacts, Clock, Inference, Store, Transaction
 
 
@@ -39,11 +42,13 @@ class Models:
         artefacts: Artefacts,
         inference: Inference,
         pager: Pager,
+        rates: Rates,
         clock: Clock,
     ) -> None:
         self._store = store
         self._commands = commands
         self._admission = admission
+        self._rates = rates
         self._clock = clock
         self._artefacts = artefacts
         self._inference = inference
@@ -87,17 +92,40 @@ class Models:
         `model` is a resource name, a public or legacy name, or a base model's id.
         """
         served = await self._served(principal, model)
-        return await self._inference.complete(served.base, self._adapter(served), request)
+        taken = await self._meter(principal, served, request)
+        answer = await self._inference.complete(served.base, self._adapter(served), request)
+        self._settle(principal, taken, answer.usage)
+        return answer
 
     async def stream_complete(
         self, principal: Principal, model: str, request: CompletionRequest
     ) -> AsyncIterator[CompletionDelta]:
         """As `complete`, piece by piece."""
         served = await self._served(principal, model)
+        taken = await self._meter(principal, served, request)
         async for delta in self._inference.stream_complete(
             served.base, self._adapter(served), request
         ):
+            if delta.usage:
+                self._settle(principal, taken, delta.usage)
             yield delta
+
+    async def _meter(
+        self, principal: Principal, served: _Served, request: CompletionRequest
+    ) -> int:
+        """Take the most that the answer can use of the minute's tokens; RateLimited."""
+        if principal.tenant is None:
+            return 0
+        most = request.most_tokens(served.base.context_length)
+        await self._rates.take(principal.tenant, Dimension.INFERENCE_TOKENS_PER_MINUTE, most)
+        return most
+
+    def _settle(self, principal: Principal, taken: int, usage: TokenUsage) -> None:
+        if principal.tenant is not None:
+            used = usage.prompt_tokens + usage.completion_tokens
+            self._rates.give_back(
+                principal.tenant, Dimension.INFERENCE_TOKENS_PER_MINUTE, taken - used
+            )
 
     async def _served(self, principal: Principal, text: str) -> _Served:
         def work(tx: Transaction) -> _Served:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
+from tunesmith_server.app.presence import Presence
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.errors import CursorExpired, CursorInvalid, FieldViolation
 from tunesmith_server.domain.events import Event
@@ -130,6 +131,7 @@ class Watches:
         hints: Hints,
         sealer: Sealer,
         *,
+        presence: Presence,
         bookmark_every: float = 15.0,
         max_age: float = 3600.0,
         tick: float = 0.25,
@@ -137,6 +139,7 @@ class Watches:
     ) -> None:
         self._store = store
         self._hints = hints
+        self._presence = presence
         self.cursors = Cursors(sealer)
         self._bookmark_every = bookmark_every
         self._max_age = max_age
@@ -160,10 +163,16 @@ class Watches:
             run = tx.of(tenant).fine_tune(name.id)
             return run, tx.of(tenant).oldest_event(run.uid)
 
-        run, oldest = await self._store.read(begin)
+        run, oldest = await self._store.peek(begin)
         at = self.cursors.read(run, cursor)
         if at + 1 < oldest and at < run.last_event:
             raise CursorExpired(oldest)
+        async with self._presence.watching(tenant):
+            async for frame in self._frames(tenant, run, at):
+                yield frame
+
+    async def _frames(self, tenant: str, run: FineTune, at: int) -> AsyncIterator[Frame]:
+        """The frames of a watch of `run` that stands after event number `at`."""
         yield Snapshot(run, self.cursors.of(run, at))
         deadline = monotonic() + self._max_age
         with self._following(run) as tail:

@@ -139,6 +139,18 @@ class CompletionRequest:
         """How many answers are made in all."""
         return self.candidates * (len(self.prompts) or 1)
 
+    def most_tokens(self, context: int) -> int:
+        """Tokens of prompts and answers at most: what a rate limit sets aside.
+
+        A prompt's tokens are not known before it is tokenised; a token has at least a character.
+        No row has more than the model's context, so one too large is not counted beyond that.
+        """
+        prompts = [len(prompt) for prompt in self.prompts] or [
+            sum(len(message.content) for message in self.messages)
+        ]
+        answer = context if self.max_tokens is None else max(self.max_tokens, 0)
+        return sum(min(context, size + self.candidates * answer) for size in prompts)
+
     def check(self, *, stream: bool = False) -> None:
         """Raise InvalidSampling for the first field that is out of its range."""
         for name, wrong, message in self._faults(stream):

@@ -69,6 +69,13 @@ _CHANGE = Prepared(
         )
     )
 )
+_FORGET_WINDOWS = Prepared(
+    lambda _: delete(COUNTERS).where(
+        COUNTERS.c.scope == bindparam("of"),
+        COUNTERS.c.dimension == bindparam("what"),
+        COUNTERS.c.period < bindparam("window"),
+    )
+)
 _NOTE = Prepared(
     lambda dialect: dialect.insert(LEDGER),
     [column.name for column in LEDGER.c if column.name != "place"],
@@ -138,6 +145,22 @@ class Book:
             return violations
         self._note(subject, at, taken)
         return []
+
+    def permits(self, asks: Sequence[Ask]) -> bool:
+        """Use up rates, all or nothing; whether a limit is in the way."""
+        self.alone()
+        taken: list[Hold] = []
+        for ask in sorted(asks, key=lambda each: _place(each.hold)):
+            hold = ask.hold
+            if not self._take(hold, ask.limit, reserved=0, used=hold.amount):
+                for each in taken:
+                    self._change(each, reserved=0, used=-each.amount)
+                return True
+            taken.append(hold)
+            _FORGET_WINDOWS.all(
+                self.connection, of=hold.scope, what=hold.dimension.value, window=hold.period
+            )
+        return False
 
     def settle(self, subject: str, used: Mapping[Dimension, int], at: datetime) -> None:
         """Turn what `subject` holds of these dimensions into what was used."""
@@ -264,6 +287,8 @@ class Book:
 
 def recount(connection: Connection) -> Mapping[tuple[str, str, str], tuple[int, int]]:
     """(scope, dimension, period) → (used, reserved) as the ledger and the holds have it.
+
+    Rates are not in it: they have no ledger.
 
     The audit: at any moment the counters equal this. Raises AssertionError where the two disagree.
     """

@@ -258,6 +258,10 @@ class SqlTenantScope:
         """Hold and use up all of it, or nothing and say which limits are in the way."""
         return self._book.reserve(subject, asks, at, spend)
 
+    def permits(self, asks: Sequence[Ask]) -> bool:
+        """Use all of it up, or nothing; whether a limit is in the way."""
+        return self._book.permits(asks)
+
     def settle(self, subject: str, used: Mapping[Dimension, int], at: datetime) -> None:
         """Turn what `subject` holds of these dimensions into what was used."""
         self._book.settle(subject, used, at)
@@ -313,7 +317,8 @@ class SqlTenantScope:
 
     def watches(self, owner: str, now: datetime) -> int:
         """Watches that other processes serve, as far as they have shown life."""
-        self._book.alone()
+        if self._locks:
+            self._book.alone()  # who counts in order to enter must not be overtaken
         statement = select(func.coalesce(func.sum(PRESENCE.c.watches), 0)).where(
             PRESENCE.c.tenant == self._id, PRESENCE.c.owner != owner, PRESENCE.c.until > now
         )

@@ -15,8 +15,10 @@ from grpc_status import rpc_status
 from tunesmith_server.app.auth import Keys, require
 from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.once import Once
+from tunesmith_server.app.rates import Rates
 from tunesmith_server.domain.access import Principal, Role, changes
 from tunesmith_server.domain.errors import DomainError, PermissionDenied, Unauthenticated
+from tunesmith_server.domain.quota import Dimension
 from tunesmith_server.edge.grpc.contract import ContractRules
 from tunesmith_server.edge.grpc.errors import to_status
 from tunesmith_server.edge.grpc.requests import once_of, resource_of
@@ -212,8 +214,9 @@ class Auditing(Interceptor):
 class Authentication(Interceptor):
     """Finds out who calls, and whether the role may. Health and reflection are open to all."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, rates: Rates) -> None:
         self._keys = keys
+        self._rates = rates
 
     async def call(self, method: str, inner: Handler, request: Any, context: Context) -> Any:
         """Run a call that answers once."""
@@ -239,6 +242,8 @@ class Authentication(Interceptor):
         structlog.contextvars.bind_contextvars(tenant=caller.tenant, principal=caller.id)
         _principal.set(caller)
         require(caller, method.removeprefix(_PACKAGE))
+        if caller.tenant is not None:
+            await self._rates.take(caller.tenant, Dimension.REQUESTS_PER_MINUTE)
 
 
 class Contract(Interceptor):

@@ -34,6 +34,7 @@ from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.app.explaining import Explaining
 from tunesmith_server.app.fine_tunes import FineTunes
 from tunesmith_server.app.models import Models
+from tunesmith_server.app.rates import Rates
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission
 from tunesmith_server.app.tenants import Tenants
@@ -78,6 +79,7 @@ class UseCases:
     accounts: Accounts
     catalogue: Catalogue
     commands: Commands
+    rates: Rates
 
 
 class GrpcEdge:
@@ -91,7 +93,7 @@ class GrpcEdge:
                 RequestContext(),
                 Errors(),
                 Auditing(use_cases.commands),
-                Authentication(keys),
+                Authentication(keys, use_cases.rates),
                 Contract(ContractRules()),
             ],
             options=[
