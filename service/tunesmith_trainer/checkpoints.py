@@ -6,12 +6,13 @@ the SHA-256 of each. It appears under its name only when all of it is on the dis
 rate and the order of the data are functions of the step and the seed, so the step stands for both.
 
 `clock.json` has the time trained. It is not in the manifest, so that the digest of a step's
-checkpoint is the same however long it took to get there.
+checkpoint is the same however long it took to get there, and it can be set forward later.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -36,6 +37,8 @@ class Progress:
     `elapsed_tokens` counts prompt and completion without padding, in all epochs so far.
     `hopeless_steps`: how many steps in a row the loss was far worse than guessing.
     `metrics`: the latest value of each column. `seconds`: the time of training, in all attempts.
+    `owed`: the training columns of this step if its row is not in results.csv yet, since a pause
+    cut its measurement short.
     """
 
     step: int = 0
@@ -44,6 +47,7 @@ class Progress:
     hopeless_steps: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    owed: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ class CheckpointFolder:
             save_file(_random_state(network.device), temporary / "random.safetensors")
             (temporary / "results.csv").write_bytes(results)
             learnt = asdict(progress)
-            clock = {"seconds": learnt.pop("seconds")}
+            clock = _clock_bytes(learnt.pop("seconds"))
             state = {
                 "format": CHECKPOINT_FORMAT,
                 "progress": learnt,
@@ -116,7 +120,7 @@ class CheckpointFolder:
                 str(file.relative_to(temporary)): durable.sha256_of(file)
                 for file in durable.files_under(temporary)
             }
-            (temporary / _CLOCK).write_bytes(durable.json_bytes(clock))
+            (temporary / _CLOCK).write_bytes(clock)
             (temporary / _MANIFEST).write_bytes(durable.json_bytes({"files": hashes}))
             durable.publish_directory(temporary, final)
         except BaseException:
@@ -125,6 +129,17 @@ class CheckpointFolder:
         for old in _step_folders(self._root)[: -self._keep]:
             shutil.rmtree(old)
         return Written(final, durable.folder_size(final), durable.digest_of(hashes.items()))
+
+    def set_clock(self, progress: Progress) -> None:
+        """Note in the checkpoint of this step how much time has gone by since it was written."""
+        # In its place: a new file would have to be renamed inside a folder that others may copy.
+        clock = self._root / f"step-{progress.step:06d}" / _CLOCK
+        descriptor = os.open(clock, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(descriptor, _clock_bytes(progress.seconds))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def latest_checkpoint(source: Path) -> tuple[Checkpoint | None, list[Path]]:
@@ -181,6 +196,11 @@ def _read(path: Path) -> Checkpoint | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _clock_bytes(seconds: float) -> bytes:
+    # Always of one length, so that it can be written over in one go and keeps the folder's size.
+    return json.dumps({"seconds": seconds}).ljust(63).encode() + b"\n"
 
 
 def _seconds(clock: Path) -> float:

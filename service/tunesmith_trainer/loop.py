@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -71,6 +72,7 @@ class TrainingLoop:
         self._hopeless = 2 * math.log(prepared.network.head[0].shape[0])
         self._saved_step = 0
         self._began: float | None = None
+        self._speed: float | None = None
         self.progress = Progress()
         if checkpoint is not None:
             checkpoints.restore(checkpoint, prepared.network, self._optimizer)
@@ -86,10 +88,12 @@ class TrainingLoop:
     def run(self, request: StopRequest) -> EarlyEnd | None:
         """Train to the last step, or up to the step that a limit or a request to finish forbids.
 
-        Raises Stopped between steps, and Cancelled also within one, if `request` asks for it;
-        NothingLearnt if not even the first step may be taken.
+        Raises Stopped between steps or in a measurement, and Cancelled also within a step, if
+        `request` asks for it; NothingLearnt if not even the first step may be taken.
         """
         self._began = time.monotonic() - self.progress.seconds
+        if self.progress.owed is not None:
+            self._account()
         while self.progress.step < self.total:
             epoch = self.progress.step // self.per_epoch + 1
             batches = epoch_batches(
@@ -102,19 +106,16 @@ class TrainingLoop:
                     self._conclude(early)
                     return early
                 self._step(batch)
-                step = self.progress.step
-                if step % self.per_epoch == 0:
-                    self._events.once("epoch", epoch, epoch=epoch, epochs=self._wanted.n_epochs)
-                if step == self.total or step % (self._every or self.per_epoch) == 0:
-                    self.save()
+                self._account()
         return None
 
     def save(self) -> None:
-        """Write a checkpoint of this step, unless it has one."""
+        """Write a checkpoint of this step; if it has one, only set its clock."""
         step = self.progress.step
-        if step == self._saved_step:
-            return
         self._count_time()
+        if step == self._saved_step:
+            self._folder.set_clock(self.progress)
+            return
         written = self._folder.write(
             self.progress,
             self._prepared.network,
@@ -171,8 +172,15 @@ class TrainingLoop:
         self._results.replace_last(row)
         self.progress.metrics = {**self.progress.metrics, **row}
         # Told again: of two events about one step the later holds.
+        self._events.append("metrics", **self._measured(row))
+
+    def _measured(self, row: dict[str, float]) -> dict[str, Any]:
+        """The fields of the event that tells of this step."""
+        step = self.progress.step
         values = {**row, "learning_rate": self._rate(step)}
-        self._events.append("metrics", step=step, epoch=self.epoch, values=values)
+        if self._speed is not None:
+            values["tokens_per_second"] = round(self._speed, 1)
+        return {"step": step, "epoch": self.epoch, "values": values}
 
     def _tokens(self, batch: list[int]) -> int:
         return sum(self._lengths[number] for number in batch)
@@ -186,33 +194,42 @@ class TrainingLoop:
         )
 
     def _step(self, batch: list[int]) -> None:
+        """Learn from `batch`. The step has its row and all else only after `_account`."""
         started = time.perf_counter()
         progress = self.progress
         step = progress.step + 1
-        rate = self._rate(step)
         self._optimizer.zero_grad(set_to_none=True)
         score = self._prepared.scorer.train(batch)
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, self._wanted.max_grad_norm)
         self._refuse_divergence(step, score, float(norm))
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = self._rate(step)
         self._optimizer.step()
         tokens = self._tokens(batch)
-        speed = tokens / (time.perf_counter() - started)
+        self._speed = tokens / (time.perf_counter() - started)
         progress.step = step
         progress.elapsed_tokens += tokens
         progress.elapsed_examples += len(batch)
-        row: dict[str, float] = {
+        progress.owed = {
             "step": step,
             "elapsed_tokens": progress.elapsed_tokens,
             "elapsed_examples": progress.elapsed_examples,
             **score.columns("training"),
-            **self._validation(step),
         }
+
+    def _account(self) -> None:
+        """Measure the step that was taken, write its row, tell of it, and save where it is due."""
+        progress = self.progress
+        step = progress.step
+        row = {**(progress.owed or {}), **self._validation(step)}
         self._results.append(row)
+        progress.owed = None
         progress.metrics = {**progress.metrics, **row}
-        values = {**row, "learning_rate": rate, "tokens_per_second": round(speed, 1)}
-        self._events.once("metrics", step, step=step, epoch=self.epoch, values=values)
+        self._events.once("metrics", step, **self._measured(row))
+        if step % self.per_epoch == 0:
+            self._events.once("epoch", self.epoch, epoch=self.epoch, epochs=self._wanted.n_epochs)
+        if step == self.total or step % (self._every or self.per_epoch) == 0:
+            self.save()
 
     def _refuse_divergence(self, step: int, score: Score, norm: float) -> None:
         if not (math.isfinite(score.loss) and math.isfinite(norm)):

@@ -106,7 +106,7 @@ def prepare(
             examples,
             prompt_weight=spec.hyperparameters.prompt_loss_weight,
             activations=activations,
-            between=request.raise_if_cancelled,
+            request=request,
         ),
         examples=examples,
         training_count=len(encoded.examples),

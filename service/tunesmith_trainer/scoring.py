@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,7 @@ from tunesmith_trainer.examples import Example
 from tunesmith_trainer.head import frozen_head_loss
 from tunesmith_trainer.metrics import Score
 from tunesmith_trainer.network import Network
+from tunesmith_trainer.stop_request import StopRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class _Targets:
 class Scorer:
     """Scores examples by their number, through the cached lower layers where there are such.
 
-    `between` is called before each micro-batch and may raise: a batch or a validation file can
-    take minutes, and a cancelled run shall not.
+    `request` is looked at before each micro-batch, as a batch or a validation file can take
+    minutes: a cancel ends either with Cancelled, a pause ends an evaluation with Stopped.
     """
 
     def __init__(
@@ -43,11 +44,11 @@ class Scorer:
         *,
         prompt_weight: float,
         activations: Activations | None,
-        between: Callable[[], None] = lambda: None,
+        request: StopRequest,
     ) -> None:
         self._network = network
         self._activations = activations
-        self._between = between
+        self._request = request
         self._inputs = [example.tokens[:-1] for example in examples]
         self._lengths = [len(tokens) for tokens in self._inputs]
         self._targets = [_targets(example, prompt_weight) for example in examples]
@@ -65,7 +66,7 @@ class Scorer:
         total = Score()
         self._network.train(True)
         for micro in micro_batches(batch, self._lengths):
-            self._between()
+            self._request.raise_if_cancelled()
             hidden = self._hidden(micro)
             loss, score = self._loss(micro, hidden)
             (loss / divisor).backward()  # type: ignore[no-untyped-call]
@@ -85,7 +86,7 @@ class Scorer:
         probabilities: dict[int, list[float]] = {}
         self._network.train(False)
         for micro in micro_batches(numbers, self._lengths):
-            self._between()
+            self._request.raise_if_asked()
             hidden = self._hidden(micro)
             total.add(self._loss(micro, hidden)[1])
             if classes:

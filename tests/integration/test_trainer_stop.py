@@ -220,6 +220,53 @@ def test_paused_wherever_and_however_often_it_ends_as_if_nothing_had_happened(
     ]
 
 
+@pytest.fixture
+def in_a_measurement(monkeypatch):
+    """Trains a run whose validation takes many micro-batches, asked to stop in the first of them.
+
+    Gives the exit code, and how many micro-batches there were after the asking.
+    """
+
+    def train(run_json, mode):
+        forward, seen = Scorer._hidden, []
+
+        def hidden(self, micro):
+            seen.append(micro)
+            if len(seen) == 3:  # the first step is one micro-batch, and the one step of an epoch
+                stop_request.ask(run_json.parent / "stop.json", mode)
+            return forward(self, micro)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Scorer, "_hidden", hidden)
+            return train_here(run_json), len(seen) - 3
+
+    return train
+
+
+def much_to_measure(folder, base, **fields):
+    long = [{"prompt": "so " * 200 + f"{n} ->", "completion": " positive"} for n in range(40)]
+    return run_file(folder, base, sentiments(4), validation=long, **fields)
+
+
+def test_a_pause_does_not_wait_for_the_end_of_a_measurement_and_loses_nothing(
+    base, in_a_measurement, tmp_path
+):
+    whole = much_to_measure(tmp_path / "whole", base)
+    assert train_here(whole) == 0
+    first = much_to_measure(tmp_path / "first", base)
+    assert in_a_measurement(first, StopMode.PAUSE) == (20, 0)
+    assert (outcome(first.parent)["steps"], results(first.parent)) == (1, [])
+    assert [each for each in events(first.parent) if each["kind"] == "metrics"] == []
+
+    second = much_to_measure(tmp_path / "second", base, resume_from=str(first.parent))
+    assert train_here(second) == 0
+    for name in (f"model/{WEIGHTS}", "results.csv"):
+        assert (second.parent / name).read_bytes() == (whole.parent / name).read_bytes()
+    steps = [each["step"] for each in events(second.parent) if each["kind"] == "metrics"]
+    assert steps == [1, 2, 3, 4]
+    assert [each["epoch"] for each in events(second.parent) if each["kind"] == "epoch"] == steps
+
+
 # --- finish -----------------------------------------------------------------------------------
 
 
@@ -284,23 +331,12 @@ def test_cancelled_it_writes_neither_checkpoint_nor_model(base, tmp_path, monkey
     assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
-def test_a_cancel_does_not_wait_for_the_end_of_a_measurement(base, tmp_path, monkeypatch):
-    held_out = [{"prompt": "so " * 200 + f"{n} ->", "completion": " positive"} for n in range(40)]
-    run_json = run_file(tmp_path / "run", base, sentiments(4), validation=held_out)
-    forward, seen = Scorer._hidden, []
-
-    def hidden(self, micro):
-        seen.append(micro)
-        if len(seen) == 4:  # the first step has one micro-batch: this is in the measurement
-            stop_request.ask(tmp_path / "run" / "stop.json", StopMode.CANCEL)
-        return forward(self, micro)
-
-    monkeypatch.setattr(Scorer, "_hidden", hidden)
-    assert train_here(run_json) == 20
-    assert len(seen) == 4
+def test_a_cancel_does_not_wait_for_the_end_of_a_measurement(base, in_a_measurement, tmp_path):
+    run_json = much_to_measure(tmp_path / "run", base)
+    assert in_a_measurement(run_json, StopMode.CANCEL) == (20, 0)
     told = outcome(tmp_path / "run")
-    assert (told["status"], told["steps"], told["model"]) == ("stopped", 1, None)
-    assert results(tmp_path / "run") == []
+    assert (told["status"], told["model"]) == ("stopped", None)
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
 # --- the process ------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from tunesmith_trainer.head import CHUNK_ROWS, frozen_head_loss
 from tunesmith_trainer.network import Network
 from tunesmith_trainer.scoring import Scorer
 from tunesmith_trainer.spec import Base, Lora
+from tunesmith_trainer.stop_request import StopRequest
 
 EXAMPLES = [
     Example([(7 * n + at) % 500 for at in range(5 + n % 9)], [(3, 5 + n % 9)]) for n in range(24)
@@ -33,7 +34,13 @@ def network(base):
 def scorer(network, *, cached, prompt_weight=0.1, spill=Path("unused"), **limit):
     sequences = [example.tokens[:-1] for example in EXAMPLES]
     activations = Activations(network, sequences, spill=spill, **limit) if cached else None
-    return Scorer(network, EXAMPLES, prompt_weight=prompt_weight, activations=activations)
+    return Scorer(
+        network,
+        EXAMPLES,
+        prompt_weight=prompt_weight,
+        activations=activations,
+        request=StopRequest(Path("nobody-asks")),
+    )
 
 
 def gradients(network):
