@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from tunesmith_trainer import durable
+from tunesmith_trainer.batches import TOKEN_BUDGET
 from tunesmith_trainer.network import ADAPTER_WEIGHTS, Network
 
 CHECKPOINT_FORMAT = "tunesmith.checkpoint/1"
@@ -38,7 +39,8 @@ class Progress:
     `hopeless_steps`: how many steps in a row the loss was far worse than guessing.
     `metrics`: the latest value of each column. `seconds`: the time of training, in all attempts.
     `owed`: the training columns of this step if its row is not in results.csv yet, since a pause
-    cut its measurement short.
+    cut its measurement short. `token_budget`: the size of micro-batches, lower where memory ran
+    out, and part of what an exact resume needs.
     """
 
     step: int = 0
@@ -48,6 +50,7 @@ class Progress:
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     owed: dict[str, float] | None = None
+    token_budget: int = TOKEN_BUDGET
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ class TrainingLoop:
         if checkpoint is not None:
             checkpoints.restore(checkpoint, prepared.network, self._optimizer)
             self.progress = checkpoint.progress
+            prepared.scorer.budget = self.progress.token_budget
             if folder.holds(checkpoint):
                 self._saved_step = self.progress.step
 
@@ -116,6 +117,7 @@ class TrainingLoop:
         if step == self._saved_step:
             self._folder.set_clock(self.progress)
             return
+        self.progress.token_budget = self._prepared.scorer.budget
         written = self._folder.write(
             self.progress,
             self._prepared.network,

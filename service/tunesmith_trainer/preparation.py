@@ -107,6 +107,7 @@ def prepare(
             prompt_weight=spec.hyperparameters.prompt_loss_weight,
             activations=activations,
             request=request,
+            tell=lambda text: events.message(text, level="warning"),
         ),
         examples=examples,
         training_count=len(encoded.examples),

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from tunesmith_trainer.activations import Activations, padded
-from tunesmith_trainer.batches import micro_batches
+from tunesmith_trainer.batches import TOKEN_BUDGET, micro_batches
 from tunesmith_trainer.examples import Example
+from tunesmith_trainer.failures import OutOfMemory, is_out_of_memory
 from tunesmith_trainer.head import frozen_head_loss
 from tunesmith_trainer.metrics import Score
 from tunesmith_trainer.network import Network
 from tunesmith_trainer.stop_request import StopRequest
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,10 @@ class Scorer:
 
     `request` is looked at before each micro-batch, as a batch or a validation file can take
     minutes: a cancel ends either with Cancelled, a pause ends an evaluation with Stopped.
+
+    `budget` is how many padded tokens a micro-batch has at most. Where memory runs out it is
+    lowered, `tell` is told so, and the work is done again; OutOfMemory if a single example is too
+    much. It bounds memory and not the result, but for the last bits.
     """
 
     def __init__(
@@ -45,10 +53,13 @@ class Scorer:
         prompt_weight: float,
         activations: Activations | None,
         request: StopRequest,
+        tell: Callable[[str], None],
     ) -> None:
         self._network = network
         self._activations = activations
         self._request = request
+        self._tell = tell
+        self.budget = TOKEN_BUDGET
         self._inputs = [example.tokens[:-1] for example in examples]
         self._lengths = [len(tokens) for tokens in self._inputs]
         self._targets = [_targets(example, prompt_weight) for example in examples]
@@ -62,10 +73,13 @@ class Scorer:
         first micro-batch, so cutting the batch differently gives the same step.
         """
         batch = list(numbers)
+        return self._within_memory(batch, lambda: self._train(batch))
+
+    def _train(self, batch: Sequence[int]) -> Score:
         divisor = sum(sum(self._targets[number].weights) for number in batch)
         total = Score()
         self._network.train(True)
-        for micro in micro_batches(batch, self._lengths):
+        for micro in micro_batches(batch, self._lengths, budget=self.budget):
             self._request.raise_if_cancelled()
             hidden = self._hidden(micro)
             loss, score = self._loss(micro, hidden)
@@ -82,10 +96,17 @@ class Scorer:
         With `classes` (token ids) also, per example, their probabilities as first completion
         token, by the softmax over the whole vocabulary.
         """
+        chosen = list(numbers)
+        return self._within_memory(chosen, lambda: self._evaluate(chosen, classes))
+
+    @torch.no_grad()
+    def _evaluate(
+        self, numbers: Sequence[int], classes: Sequence[int]
+    ) -> tuple[Score, dict[int, list[float]]]:
         total = Score()
         probabilities: dict[int, list[float]] = {}
         self._network.train(False)
-        for micro in micro_batches(numbers, self._lengths):
+        for micro in micro_batches(numbers, self._lengths, budget=self.budget):
             self._request.raise_if_asked()
             hidden = self._hidden(micro)
             total.add(self._loss(micro, hidden)[1])
@@ -96,6 +117,45 @@ class Scorer:
                 chosen = logits.softmax(dim=-1)[:, list(classes)]
                 probabilities.update(zip(micro, chosen.tolist(), strict=True))
         return total, probabilities
+
+    def _within_memory(self, numbers: Sequence[int], work: Callable[[], _Result]) -> _Result:
+        """What `work` gives, begun again with smaller micro-batches whenever memory runs out."""
+        random_state = torch.get_rng_state()
+        on_gpu = self._network.device.type == "cuda"
+        gpu_state = torch.cuda.get_rng_state() if on_gpu else None
+        while True:
+            try:
+                return work()
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Only here, behind the except block: until then its frames hold the tensors.
+            for parameter in self._network.trainable.values():
+                parameter.grad = None
+            torch.set_rng_state(random_state)  # dropout draws again what it drew
+            if gpu_state is not None:
+                torch.cuda.set_rng_state(gpu_state)
+                torch.cuda.empty_cache()
+            self._lower_budget(numbers)
+
+    def _lower_budget(self, numbers: Sequence[int]) -> None:
+        rows, longest = max(
+            (
+                (len(micro), max(self._lengths[number] for number in micro))
+                for micro in micro_batches(numbers, self._lengths, budget=self.budget)
+            ),
+            key=lambda shape: (shape[0] * shape[1], shape[0]),
+        )
+        if rows == 1:
+            raise OutOfMemory(
+                f"Not even one example of {longest} tokens fits into the memory there is.",
+                advice="Lower max_sequence_length, train fewer layers, or shorten the examples.",
+            )
+        self.budget = rows * longest // 2
+        self._tell(
+            f"Memory ran out at {rows * longest} tokens computed at a time; from here on it is"
+            f" {self.budget} at most. Steps take longer, and their last bits may differ."
+        )
 
     def _hidden(self, micro: Sequence[int]) -> Tensor:
         if self._activations is not None:

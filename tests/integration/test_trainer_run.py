@@ -4,11 +4,13 @@ import errno
 import json
 
 import pytest
+import torch
 from tunesmith_trainer import durable
 from tunesmith_trainer.__main__ import main
 from tunesmith_trainer.checkpoints import latest_checkpoint
 from tunesmith_trainer.failures import DirectoryBusy
 from tunesmith_trainer.rundir import RunDirectory
+from tunesmith_trainer.scoring import Scorer
 
 from tests.unit.trainer.running import (
     chats,
@@ -117,7 +119,6 @@ def test_the_latest_checkpoints_are_kept_and_registered_with_their_digest(learnt
 # peft asks transformers for an attribute under its old name.
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 def test_peft_loads_the_model_and_it_answers_as_it_learnt(learnt, base):
-    import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -277,14 +278,57 @@ def test_a_full_disk_keeps_the_checkpoints_before_it(base, tmp_path, monkeypatch
     assert (checkpoint.progress.step, damaged) == (5, [])
 
 
-def test_out_of_memory_has_its_reason(base, tmp_path, monkeypatch):
-    def exhausted(*_):
-        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+def memory_for(rows, monkeypatch):
+    """Let a training micro-batch of more than so many examples run out of memory, at its end."""
+    forward = Scorer._loss
 
-    monkeypatch.setattr("tunesmith_trainer.scoring.Scorer.train", exhausted)
+    def loss(self, micro, hidden):
+        found = forward(self, micro, hidden)
+        if len(micro) > rows and torch.is_grad_enabled():
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+        return found
+
+    monkeypatch.setattr(Scorer, "_loss", loss)
+
+
+def test_out_of_memory_makes_micro_batches_smaller_and_changes_nothing_else(
+    base, tmp_path, monkeypatch
+):
+    plain, short = (run_file(tmp_path / name, base) for name in ("plain", "short"))
+    assert train_here(plain) == 0
+    with monkeypatch.context() as patched:
+        memory_for(2, patched)
+        assert train_here(short) == 0
+    (told,) = (each for each in events(short.parent) if "Memory ran out" in each.get("text", ""))
+    assert told["level"] == "warning"
+    for one, other in zip(results(plain.parent), results(short.parent), strict=True):
+        assert (one["step"], one["elapsed_tokens"]) == (other["step"], other["elapsed_tokens"])
+        assert float(one["training_loss"]) == pytest.approx(float(other["training_loss"]), rel=1e-3)
+
+
+def test_after_running_out_of_memory_a_run_is_resumed_exactly(base, tmp_path, monkeypatch):
+    def a_run(name, **fields):
+        return run_file(tmp_path / name, base, lora={"dropout": 0.2}, **fields)
+
+    memory_for(2, monkeypatch)
+    whole = a_run("whole")
+    assert train_here(whole) == 0
+    half = str(tmp_path / "whole" / "checkpoints" / "step-000015")
+    again = a_run("again", resume_from=half)
+    assert train_here(again) == 0
+    for name in ("model/adapter_model.safetensors", "results.csv"):
+        assert (whole.parent / name).read_bytes() == (again.parent / name).read_bytes()
+    assert "Memory ran out" not in (again.parent / "events.jsonl").read_text()
+
+
+def test_out_of_memory_for_a_single_example_has_its_reason(base, tmp_path, monkeypatch):
+    memory_for(0, monkeypatch)
     run_json = run_file(tmp_path / "run", base)
     assert train_here(run_json) == 11
-    assert outcome(run_json.parent)["reason"] == "OUT_OF_MEMORY"
+    told = outcome(run_json.parent)
+    assert told["reason"] == "OUT_OF_MEMORY"
+    assert "Not even one example of" in told["message"]
+    assert "max_sequence_length" in told["advice"]
 
 
 def test_an_unforeseen_error_is_internal_and_quotes_nothing(base, tmp_path, monkeypatch, caplog):

@@ -5,7 +5,6 @@ import torch
 from torch.nn import functional
 from tunesmith_trainer.activations import Activations
 from tunesmith_trainer.base import load_base
-from tunesmith_trainer.batches import micro_batches
 from tunesmith_trainer.examples import Example
 from tunesmith_trainer.failures import BadBaseModel, BadRunSpec
 from tunesmith_trainer.head import CHUNK_ROWS, frozen_head_loss
@@ -40,6 +39,7 @@ def scorer(network, *, cached, prompt_weight=0.1, spill=Path("unused"), **limit)
         prompt_weight=prompt_weight,
         activations=activations,
         request=StopRequest(Path("nobody-asks")),
+        tell=print,
     )
 
 
@@ -90,14 +90,12 @@ def test_activations_are_the_same_bits_whatever_order_they_are_asked_in_and_wher
     assert not list(tmp_path.iterdir())  # the file has no name: a crash leaves nothing behind
 
 
-def test_a_batch_is_one_sum_however_it_is_cut(network, monkeypatch):
+def test_a_batch_is_one_sum_however_it_is_cut(network):
     one, other = network(), network()
     whole = scorer(one, cached=False).train(range(24))
-    monkeypatch.setattr(
-        "tunesmith_trainer.scoring.micro_batches",
-        lambda numbers, lengths: micro_batches(numbers, lengths, budget=1),
-    )
-    cut = scorer(other, cached=False).train(range(24))
+    apart = scorer(other, cached=False)
+    apart.budget = 1
+    cut = apart.train(range(24))
 
     assert cut.loss == pytest.approx(whole.loss, rel=1e-5)
     torch.testing.assert_close(gradients(one), gradients(other), rtol=1e-3, atol=1e-6)
