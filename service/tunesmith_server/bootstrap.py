@@ -125,7 +125,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             bases=bases,
             datasets=TrainingData(blobs, data / "training-data").file,
             parent_adapter=parent_adapter,
-            catalogue=catalogue.get,
+            catalogue=catalogue.entry,
             threads=settings.local.threads,
         )
         watches = Watches(

@@ -22,7 +22,13 @@ import pytest
 from tunesmith_server.adapters.local.artefacts import LocalArtefacts
 from tunesmith_server.adapters.local.backend import LocalBackend
 from tunesmith_server.adapters.local.bases import BaseLibrary
-from tunesmith_server.domain.errors import ChecksumMismatch, NotFound, StorageFull, Unavailable
+from tunesmith_server.domain.errors import (
+    BackendUnsuitable,
+    ChecksumMismatch,
+    NotFound,
+    StorageFull,
+    Unavailable,
+)
 from tunesmith_server.domain.fine_tune import DatasetVersion, FineTune, RunLimits
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.observation import Observation, Phase, StopMode
@@ -664,7 +670,10 @@ async def test_sources_do_not_share_a_folder() -> None:
     assert Path("/bases/smollm2-135m-instruct") in paths
 
 
-@pytest.mark.parametrize(("code", "error"), [(5, StorageFull), (3, Unavailable), (1, Unavailable)])
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [(5, StorageFull), (3, Unavailable), (1, Unavailable), (2, BackendUnsuitable)],
+)
 async def test_a_base_that_cannot_be_made_says_why(
     tmp_path: Path, code: int, error: type[Exception]
 ) -> None:

@@ -1,10 +1,14 @@
 """The catalogue of base models."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tunesmith_server.app.commands import Call, Commands
+from tunesmith_server.app.scope import allowed
+from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.catalogue import BUILT_IN
-from tunesmith_server.domain.errors import AlreadyExists, NotFound
+from tunesmith_server.domain.errors import AlreadyExists, NotFound, ResourceInUse
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.ports import Store, Transaction
 
@@ -28,14 +32,68 @@ class Catalogue:
 
         await self._store.write(work)
 
-    async def get(self, id: str) -> BaseModel:
-        """The entry, or NotFound."""
-        return await self._store.read(lambda tx: tx.system.base_model(id))
+    async def entry(self, id: str) -> BaseModel:
+        """The entry, whoever may use it, or NotFound."""
+        return await self._store.peek(lambda tx: tx.system.base_model(id))
 
-    async def list(self) -> Sequence[BaseModel]:
-        """The entries that are not hidden, by id."""
-        found = await self._store.read(lambda tx: tx.system.base_models())
-        return [base for base in found if not base.hidden]
+    async def get(self, principal: Principal, id: str) -> BaseModel:
+        """The entry, or NotFound: also for one that the caller's tenant may not use."""
+
+        def work(tx: Transaction) -> BaseModel:
+            base = tx.system.base_model(id)
+            return allowed(tx.of(principal.tenant), base) if principal.tenant else base
+
+        return await self._store.read(work)
+
+    async def list(self, principal: Principal) -> Sequence[BaseModel]:
+        """The entries that are not hidden and that the caller's tenant may use, by id."""
+
+        def work(tx: Transaction) -> list[BaseModel]:
+            shown = [base for base in tx.system.base_models() if not base.hidden]
+            if principal.tenant is None:
+                return shown
+            scope, found = tx.of(principal.tenant), []
+            for base in shown:
+                with contextlib.suppress(NotFound):
+                    found.append(allowed(scope, base))
+            return found
+
+        return await self._store.read(work)
+
+    async def update(
+        self, call: Call, id: str, changes: Mapping[str, object]
+    ) -> tuple[BaseModel, bool]:
+        """The entry with these fields changed, and whether that changed anything.
+
+        Runs that were submitted keep the price and the defaults that they were submitted with.
+        """
+        changed = False
+
+        def make(tx: Transaction) -> BaseModel:
+            nonlocal changed
+            before = tx.system.base_model(id)
+            after = replace(before, **changes)  # type: ignore[arg-type]
+            changed = after != before
+            if changed:
+                tx.system.put_base_model(after)
+            return after
+
+        detail = ", ".join(f"{field}={value!r}" for field, value in changes.items())
+        shown = f"baseModels/{id}"
+        base = await self._commands.run(call, "", shown, BaseModel, make, detail=detail[:2000])
+        return base, changed
+
+    async def delete(self, call: Call, id: str) -> None:
+        """Forget an entry that no model and no run needs any more, else ResourceInUse."""
+
+        def make(tx: Transaction) -> bool:
+            tx.system.base_model(id)
+            if users := tx.system.base_model_users(id):
+                raise ResourceInUse(f"baseModels/{id}", f"{users} runs or models are made with it")
+            tx.system.delete_base_model(id)
+            return True
+
+        await self._commands.run(call, "", f"baseModels/{id}", bool, make)
 
     async def create(self, call: Call, base: BaseModel) -> BaseModel:
         """Add an entry, or AlreadyExists: any Hugging Face id or folder, where machines have it."""

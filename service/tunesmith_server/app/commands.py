@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 import structlog
@@ -20,6 +21,7 @@ T = TypeVar("T")
 
 _MOST_WAITING = 10_000
 """Refused attempts kept in memory until they are written: bounds what a flood of them takes."""
+_ANONYMOUS_A_MINUTE = 100
 _BATCH = 500
 _PAUSE = 0.2
 
@@ -42,6 +44,31 @@ class _Rehearsed(Exception):  # not an error: it rolls the rehearsal back
         self.answer = answer
 
 
+class _Quiet:
+    """Lets some records a minute pass: whoever has no credential must not fill the disk."""
+
+    def __init__(self) -> None:
+        self._minute = ""
+        self._passed = 0
+        self._unheard = 0
+
+    def admit(self, now: datetime) -> bool:
+        """Whether one more may be written down."""
+        minute = now.isoformat(timespec="minutes")
+        if minute != self._minute:
+            self._minute, self._passed = minute, 0
+        self._passed += 1
+        if self._passed > _ANONYMOUS_A_MINUTE:
+            self._unheard += 1
+            return False
+        return True
+
+    def take(self) -> int:
+        """How many did not pass since this was asked last."""
+        unheard, self._unheard = self._unheard, 0
+        return unheard
+
+
 class Commands:
     """Runs mutations."""
 
@@ -50,6 +77,7 @@ class Commands:
         self._clock = clock
         self._refused: list[AuditRecord] = []
         self._lost = 0
+        self._anonymous = _Quiet()
 
     async def run(
         self,
@@ -90,7 +118,10 @@ class Commands:
         if len(self._refused) >= _MOST_WAITING:
             self._lost += 1
             return
-        tenant = call.principal.tenant or _tenant_of(resource)
+        if not call.principal.id and not self._anonymous.admit(self._clock.now()):
+            return
+        # whoever is not known is not on record with the tenant that it named
+        tenant = call.principal.tenant or (_tenant_of(resource) if call.principal.id else "")
         self._refused.append(self._record(call, tenant, resource[:300], error.reason, ""))
 
     async def write_refused(self) -> None:
@@ -115,6 +146,8 @@ class Commands:
         if self._lost:
             log.error("audit_lost", records=self._lost)
             self._lost = 0
+        if unheard := self._anonymous.take():
+            log.warning("refused_without_a_credential", more=unheard)
 
     def _record(
         self, call: Call, tenant: str, resource: str, result: str, detail: str

@@ -21,7 +21,12 @@ from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.publishing import Publisher
 from tunesmith_server.app.reports import ingested
 from tunesmith_server.domain import decide as then
-from tunesmith_server.domain.errors import DomainError, StorageFull, Unavailable
+from tunesmith_server.domain.errors import (
+    BackendUnsuitable,
+    DomainError,
+    StorageFull,
+    Unavailable,
+)
 from tunesmith_server.domain.events import Event, Kind, Level
 from tunesmith_server.domain.fine_tune import Failure, FineTune
 from tunesmith_server.domain.observation import Observation, Report
@@ -54,6 +59,7 @@ class Dispatcher:
         is_alive: Callable[[str], bool] = lambda owner: True,
         lease: timedelta = timedelta(seconds=10),
         poll: timedelta = timedelta(seconds=0.5),
+        patience: timedelta = timedelta(minutes=30),
         batch: int = 32,
     ) -> None:
         self._store = store
@@ -66,6 +72,7 @@ class Dispatcher:
         self._is_alive = is_alive
         self._lease = lease
         self._poll = poll
+        self._patience = patience
         self._batch = batch
         self._busy: dict[Claim, asyncio.Event] = {}
 
@@ -146,8 +153,12 @@ class Dispatcher:
                 run = await self._step(claim, run)
                 if run and run.state is State.FINALIZING:
                     continue  # nothing to wait for
+            except BackendUnsuitable as error:
+                failure = Failure(error.reason, str(error), "choose another base model or backend")
+                run = await self._end(claim, State.FAILED, f"Error: {error}", failure)
             except Unavailable as error:
                 log.warning("backend_unavailable", error=str(error))
+                run = await self._out_of_patience(claim, run, error)
                 pause = error.retry_after
             except StorageFull as error:
                 log.error("storage_full", error=str(error))
@@ -161,6 +172,21 @@ class Dispatcher:
                     run = await self._store.read(lambda tx: tx.system.fenced(claim))
         with contextlib.suppress(DomainError):
             await self._store.write(lambda tx: tx.system.unclaim(claim, due=self._clock.now()))
+
+    async def _out_of_patience(
+        self, claim: Claim, run: FineTune | None, error: Unavailable
+    ) -> FineTune | None:
+        """The run, failed if its backend has not been able to start it for too long."""
+        if run is None or run.state is not State.PREPARING:
+            return run
+        if self._clock.now() - run.update_time < self._patience:
+            return run
+        failure = Failure(
+            error.reason,
+            f"it could not be started for {self._patience}: {error}",
+            "see that the backend and the source of the base model can be reached; submit it again",
+        )
+        return await self._end(claim, State.FAILED, f"Error: {failure.message}", failure)
 
     async def _nap(self, claim: Claim, seconds: float) -> None:
         """Wait for the next look; a hint that there is work ends it early."""

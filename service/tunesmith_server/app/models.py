@@ -7,7 +7,7 @@ from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.pages import Page, Pager, PageRequest
 from tunesmith_server.app.rates import Rates
-from tunesmith_server.app.scope import scope_of
+from tunesmith_server.app.scope import allowed, scope_of
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.completion import (
     AdapterRef,
@@ -137,7 +137,10 @@ class Models:
             if ":" in text and principal.tenant:
                 model = tx.of(principal.tenant).model_named(text)
                 return _Served(tx.system.base_model(model.base_model), model)
-            return _Served(tx.system.base_model(text.removeprefix("baseModels/")), None)
+            base = tx.system.base_model(text.removeprefix("baseModels/"))
+            if principal.tenant:
+                allowed(tx.of(principal.tenant), base)
+            return _Served(base, None)
 
         try:
             return await self._store.read(work)

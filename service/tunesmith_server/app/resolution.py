@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tunesmith_server.app.scope import allowed
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import (
@@ -121,9 +122,9 @@ def _base(
         name = ModelName.parse(text, where)
         owned(name.tenant, principal.tenant, text)
         model = scope.model(name.id)
-        return _allowed(scope, tx.system.base_model(model.base_model)), model.name.id
+        return allowed(scope, tx.system.base_model(model.base_model)), model.name.id
     try:
-        return _allowed(scope, tx.system.base_model(text.removeprefix("baseModels/"))), None
+        return allowed(scope, tx.system.base_model(text.removeprefix("baseModels/"))), None
     except NotFound:
         usable = _usable(tx, scope)
         raise BaseModelUnknown(
@@ -131,20 +132,12 @@ def _base(
         ) from None
 
 
-def _allowed(scope: TenantScope, base: BaseModel) -> BaseModel:
-    """The base if the tenant may train it; one that it may not is not there for it."""
-    for tenant in scope.chain():
-        if tenant.allowed_base_models and base.id not in tenant.allowed_base_models:
-            raise NotFound(f"baseModels/{base.id}")
-    return base
-
-
 def _usable(tx: Transaction, scope: TenantScope) -> str:
     shown = []
     for base in tx.system.base_models():
         try:
             if not base.hidden:
-                shown.append(_allowed(scope, base).id)
+                shown.append(allowed(scope, base).id)
         except NotFound:
             continue
     return ", ".join(shown) or "nothing for this tenant"

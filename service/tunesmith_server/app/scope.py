@@ -1,6 +1,7 @@
-"""From a name to the rows of its tenant."""
+"""From a name to the rows of its tenant, and to the bases that it may use."""
 
 from tunesmith_server.domain.errors import NotFound
+from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.names import ResourceName
 from tunesmith_server.ports import TenantScope, Transaction
 
@@ -11,3 +12,14 @@ def scope_of(tx: Transaction, tenant: str, name: ResourceName) -> TenantScope:
         return tx.of(tenant)
     except NotFound:
         raise NotFound(str(name)) from None
+
+
+def allowed(scope: TenantScope, base: BaseModel) -> BaseModel:
+    """The base if the tenant, and every tenant above it, may use it.
+
+    One that it may not is NotFound, as one that is not there.
+    """
+    for tenant in scope.chain():
+        if tenant.allowed_base_models and base.id not in tenant.allowed_base_models:
+            raise NotFound(f"baseModels/{base.id}")
+    return base

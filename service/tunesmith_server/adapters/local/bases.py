@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tunesmith_server.adapters.local.environment import download_environment
-from tunesmith_server.domain.errors import StorageFull, Unavailable
+from tunesmith_server.domain.errors import BackendUnsuitable, StorageFull, Unavailable
 from tunesmith_server.domain.model import BaseModel
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ _WELL_KNOWN = {
 }
 _MATERIALISER = (sys.executable, "-P", "-m", "tunesmith_trainer.bases")
 _DISK_FULL = 5  # tunesmith_trainer.bases.errors
-_UNREACHABLE = 3
+_HOPELESS = (2, 4, 6)  # no such source, other content than pinned, not a base
 _RETRY_SOON, _RETRY_LATE = 10.0, 60.0
 
 
@@ -59,7 +59,7 @@ class BaseLibrary:
         """The base's folder; the base is made first if it is not there.
 
         However many ask, it is made once, and goes on being made if those who asked give up.
-        Raises Unavailable and StorageFull.
+        Raises Unavailable and StorageFull, and BackendUnsuitable where trying again is of no use.
         """
         if await asyncio.to_thread(self.ready, base):
             return self.path(base)
@@ -117,8 +117,9 @@ class BaseLibrary:
         message = f"base {base.source} cannot be made: {complaint or f'exit code {code}'}"
         if code == _DISK_FULL:
             raise StorageFull(message)
-        late = code > 0 and code != _UNREACHABLE
-        raise Unavailable(message, retry_after=_RETRY_LATE if late else _RETRY_SOON)
+        if code in _HOPELESS:
+            raise BackendUnsuitable(f"baseModels/{base.id}", message)
+        raise Unavailable(message, retry_after=_RETRY_SOON)
 
     async def _listen(self, source: str, output: asyncio.StreamReader) -> None:
         """Pass the child's progress on."""

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, insert, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tunesmith_server.adapters.sql.documents import (
@@ -23,6 +23,7 @@ from tunesmith_server.adapters.sql.tables import (
     ApiKeyRow,
     AuditRow,
     BaseModelRow,
+    ModelRow,
     PresenceRow,
     RequestRow,
     SecretRow,
@@ -32,7 +33,7 @@ from tunesmith_server.adapters.sql.tables import (
 from tunesmith_server.domain.audit import AuditRecord
 from tunesmith_server.domain.errors import AlreadyExists, NotFound, ResourceInUse
 from tunesmith_server.domain.events import Event
-from tunesmith_server.domain.model import BaseModel
+from tunesmith_server.domain.model import BaseModel, Model
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tenant import ApiKey, Tenant
 from tunesmith_server.ports import PageOf, Remembered
@@ -42,6 +43,7 @@ TENANTS: Any = TenantRow.__table__  # type: ignore[attr-defined]
 KEYS: Any = ApiKeyRow.__table__  # type: ignore[attr-defined]
 BASES: Any = BaseModelRow.__table__  # type: ignore[attr-defined]
 
+MODELS: Any = ModelRow.__table__  # type: ignore[attr-defined]
 AUDIT: Any = AuditRow.__table__  # type: ignore[attr-defined]
 REQUESTS: Any = RequestRow.__table__  # type: ignore[attr-defined]
 
@@ -177,6 +179,16 @@ class SqlSystemScope(QueueStatements):
             upsert(self._connection, BASES)
             .values(id=base.id, document=document)
             .on_conflict_do_update(index_elements=[BASES.c.id], set_={"document": document})
+        )
+
+    def base_model_users(self, id: str) -> int:
+        """How many runs that have not ended, and models, are made with an entry."""
+        ended = [state.value for state in State if state.is_terminal]
+        runs = select(func.count()).where(RUNS.c.base_model == id, RUNS.c.state.not_in(ended))
+        models = select(MODELS.c.document)
+        made = (decoded(document, Model) for document in self._connection.execute(models).scalars())
+        return int(self._connection.execute(runs).scalar_one()) + sum(
+            model.base_model == id for model in made
         )
 
     def delete_base_model(self, id: str) -> None:

@@ -6,9 +6,15 @@ from tunesmith.v1 import catalog_pb2_grpc as rpc
 from tunesmith_server.app.catalogue import Catalogue
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.names import checked_id
-from tunesmith_server.edge.grpc.interceptors import Context, call
-from tunesmith_server.edge.grpc.requests import price
+from tunesmith_server.edge.grpc.interceptors import Context, call, principal
+from tunesmith_server.edge.grpc.requests import masked, price
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
+
+_SETTABLE = (
+    *("display_name", "description", "licence", "licence_note"),
+    *("context_length", "adapted_layers", "price"),
+)
+_DOMAIN = {"price": "price_micros_per_million"}
 
 
 @answers_all_of(pb.DESCRIPTOR.services_by_name["CatalogService"])
@@ -40,11 +46,39 @@ class CatalogServicer(rpc.CatalogServiceServicer):
         )
         return pb.CreateBaseModelResponse(base_model=_resource(base))
 
+    async def UpdateBaseModel(
+        self, request: pb.UpdateBaseModelRequest, context: Context
+    ) -> pb.UpdateBaseModelResponse:
+        """Change a base model, such as its price."""
+        asked = request.base_model
+        fields = masked(asked, request.update_mask.paths or None, _SETTABLE, "base_model")
+        values = {
+            "display_name": asked.display_name,
+            "description": asked.description,
+            "licence": asked.licence,
+            "licence_note": asked.licence_note,
+            "context_length": asked.context_length,
+            "adapted_layers": asked.adapted_layers if asked.HasField("adapted_layers") else None,
+            "price": asked.price.training_per_million_tokens.micros,
+        }
+        changes = {_DOMAIN.get(field, field): values[field] for field in fields}
+        base, _ = await self._catalogue.update(
+            call(request), asked.name.removeprefix("baseModels/"), changes
+        )
+        return pb.UpdateBaseModelResponse(base_model=_resource(base))
+
+    async def DeleteBaseModel(
+        self, request: pb.DeleteBaseModelRequest, context: Context
+    ) -> pb.DeleteBaseModelResponse:
+        """Forget a base model that nothing needs."""
+        await self._catalogue.delete(call(request), request.name.removeprefix("baseModels/"))
+        return pb.DeleteBaseModelResponse()
+
     async def GetBaseModel(
         self, request: pb.GetBaseModelRequest, context: Context
     ) -> pb.GetBaseModelResponse:
         """Read a base model."""
-        base = await self._catalogue.get(request.name.removeprefix("baseModels/"))
+        base = await self._catalogue.get(principal(), request.name.removeprefix("baseModels/"))
         return pb.GetBaseModelResponse(base_model=_resource(base))
 
     async def ListBaseModels(
@@ -52,7 +86,7 @@ class CatalogServicer(rpc.CatalogServiceServicer):
     ) -> pb.ListBaseModelsResponse:
         """List base models by id."""
         return pb.ListBaseModelsResponse(
-            base_models=[_resource(base) for base in await self._catalogue.list()]
+            base_models=[_resource(base) for base in await self._catalogue.list(principal())]
         )
 
 

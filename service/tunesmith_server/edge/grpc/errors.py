@@ -43,11 +43,30 @@ CODES: dict[type[errors.DomainError], int] = {
 
 def to_status(error: errors.DomainError) -> status_pb2.Status:
     """What the caller gets: code, words, an ErrorInfo with the reason, and the particulars."""
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)
+    info = error_details_pb2.ErrorInfo(
+        reason=error.reason, domain=DOMAIN, metadata=_metadata(error)
+    )
     status = status_pb2.Status(code=CODES[type(error)], message=str(error))
     for detail in (info, *_particulars(error)):
         status.details.add().Pack(detail)
     return status
+
+
+def _metadata(error: errors.DomainError) -> dict[str, str]:
+    """What `errors.proto` says comes with the reason, for programs."""
+    match error:
+        case errors.QuotaExceeded(violations=(first, *_)):
+            return {
+                "dimension": first.dimension,
+                "limit": str(first.limit),
+                "used": str(first.used),
+                "requested": str(first.asked),
+                "scope": first.scope,
+            }
+        case errors.CursorExpired():
+            return {"oldest_sequence": str(error.oldest)}
+        case _:
+            return {}
 
 
 def _particulars(error: errors.DomainError) -> Iterable[Message]:
