@@ -33,8 +33,8 @@ if TYPE_CHECKING:
         UnavailableError,
         Violation,
     )
-    from tunesmith._sync import Client, WatchIterator
-    from tunesmith._watch import Watch
+    from tunesmith._sync import Client, WatchAllIterator, WatchIterator
+    from tunesmith._watch import Watch, WatchAll
 
 __all__ = [
     "AlreadyExistsError",
@@ -52,10 +52,19 @@ __all__ = [
     "UnavailableError",
     "Violation",
     "Watch",
+    "WatchAll",
+    "WatchAllIterator",
     "WatchIterator",
 ]
 
-_HOMES = {"AsyncClient": "_client", "Client": "_sync", "WatchIterator": "_sync", "Watch": "_watch"}
+_HOMES = {
+    "AsyncClient": "_client",
+    "Client": "_sync",
+    "Watch": "_watch",
+    "WatchAll": "_watch",
+    "WatchAllIterator": "_sync",
+    "WatchIterator": "_sync",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,8 +9,9 @@ from tunesmith._channel import target
 from tunesmith._resources.base_models import BaseModels
 from tunesmith._resources.datasets import Datasets
 from tunesmith._resources.fine_tunes import FineTunes
+from tunesmith._resources.keys import Keys
 from tunesmith._resources.models import Models
-from tunesmith._resources.tenants import Keys, Tenants
+from tunesmith._resources.tenants import Tenants
 from tunesmith._transport import AsyncTransport, Calls, Transport
 from tunesmith.v1 import tenant_pb2
 

@@ -28,5 +28,10 @@ def base_model(name: str) -> str:
     return name if "/" in name else f"baseModels/{name}"
 
 
+def api_key(name: str, of: str = "") -> str:
+    """`k1` or `tenants/acme/apiKeys/k1`; a bare id is one of the tenant `of`."""
+    return name if "/" in name else f"{tenant(of)}/apiKeys/{name}"
+
+
 def _owned(name: str, collection: str) -> str:
     return name if "/" in name else f"{OWN}/{collection}/{name}"

@@ -1,146 +1,31 @@
-"""The client for programs without an event loop: the same code, made to run in place.
+"""The client for programs without an event loop: the same code, run in place by `_blocking`.
 
-Everything in `_resources` awaits the transport and nothing else. `BlockingTransport` never
-suspends, so that each coroutine runs through at its first step: no event loop, no thread of ours,
-and it works inside a running loop too, as in a notebook. What is written here is only which method
-is which; signatures and docstrings are those of the asynchronous ones.
+What is written here is only which method is which; signatures and docstrings are those of the
+asynchronous ones.
 """
 
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
-
-import grpc
+from typing import Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from tunesmith import _config
-from tunesmith._channel import Target, target
-from tunesmith._errors import unreachable
+from tunesmith._blocking import Blocking, BlockingTransport, run
+from tunesmith._channel import target
 from tunesmith._resources.base_models import BaseModels as AsyncBaseModels
 from tunesmith._resources.datasets import Datasets as AsyncDatasets
 from tunesmith._resources.fine_tunes import FineTunes as AsyncFineTunes
+from tunesmith._resources.keys import Keys as AsyncKeys
 from tunesmith._resources.models import Models as AsyncModels
-from tunesmith._resources.tenants import Keys as AsyncKeys
 from tunesmith._resources.tenants import Tenants as AsyncTenants
-from tunesmith._transport import (
-    CONNECT_SECONDS,
-    Calls,
-    ClientStream,
-    Request,
-    Response,
-    ServerStream,
-    Unary,
-)
-from tunesmith._watch import Watch
+from tunesmith._transport import Calls
+from tunesmith._watch import Watch, WatchAll
 from tunesmith.v1 import event_pb2, fine_tune_pb2, tenant_pb2
 
 Inner = TypeVar("Inner")
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def run(awaitable: Awaitable[T]) -> T:
-    """The result of something that never suspends."""
-
-    async def awaited() -> T:
-        return await awaitable
-
-    coroutine = awaited()
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        return cast(T, done.value)
-    coroutine.close()
-    raise RuntimeError("the client awaited something other than its transport")
-
-
-class BlockingTransport:
-    """Calls in place. The stubs of a blocking channel have the same shape, minus the `await`."""
-
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self._channel = (
-            grpc.secure_channel(target.address, target.credentials, options=target.options)
-            if target.credentials
-            else grpc.insecure_channel(target.address, options=target.options)
-        )
-        # for the stubs, which take either; what they then hold is only called below
-        self.channel = cast(grpc.aio.Channel, self._channel)
-
-    async def connect(self) -> None:
-        """Wait until there is a connection.
-
-        By a call that any server answers in some way. grpc.channel_ready_future would do without
-        one, but its thread outlives it and fails aloud when the channel is closed soon after.
-        """
-        probe: Any = self._channel.unary_unary("/grpc.health.v1.Health/Check")
-        try:
-            probe(b"", timeout=CONNECT_SECONDS, wait_for_ready=True)
-        except grpc.RpcError as error:
-            answer: Any = error  # what a call raises is a Call too
-            if answer.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise unreachable(self.target.address) from None
-
-    async def unary(
-        self, call: Unary[Request, Response], request: Request, seconds: float | None
-    ) -> Response:
-        """One request, one response."""
-        answer: Any = call(request, metadata=self.target.metadata, timeout=seconds)
-        return cast(Response, answer)
-
-    async def stream(
-        self, call: ServerStream[Request, Response], request: Request, seconds: float | None
-    ) -> AsyncGenerator[Response, None]:
-        """One request, many responses."""
-        responses: Any = call(request, metadata=self.target.metadata, timeout=seconds)
-        try:
-            for response in responses:
-                yield response
-        finally:
-            responses.cancel()
-
-    async def send(
-        self, call: ClientStream[Request, Response], requests: AsyncIterator[Request]
-    ) -> Response:
-        """Many requests, one response."""
-        blocking: Any = call
-        sending = blocking.future(Blocking(requests), metadata=self.target.metadata)
-        try:
-            return cast(Response, sending.result())
-        finally:
-            sending.cancel()
-
-    async def blocking(self, function: Callable[..., T], *arguments: Any) -> T:
-        """The result of a function."""
-        return function(*arguments)
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)  # noqa: ASYNC251  # there is no loop here to block
-
-    async def close(self) -> None:
-        """Give the connection back."""
-        self._channel.close()
-
-
-class Blocking(Iterator[T]):
-    """An asynchronous iterator as a plain one."""
-
-    def __init__(self, inner: AsyncIterator[T]) -> None:
-        self._inner = inner
-
-    def __next__(self) -> T:
-        try:
-            return run(anext(self._inner))
-        except StopAsyncIteration:
-            raise StopIteration from None
-
-    def close(self) -> None:
-        """End it early."""
-        if close := getattr(self._inner, "aclose", None):
-            run(close())
 
 
 class WatchIterator(Blocking[event_pb2.Event]):
@@ -159,6 +44,24 @@ class WatchIterator(Blocking[event_pb2.Event]):
     def snapshot(self) -> fine_tune_pb2.FineTune | None:
         """The run when the watch began or was last resumed."""
         return self._watch.snapshot
+
+
+class WatchAllIterator(Blocking[event_pb2.Event]):
+    """The events of all runs of a tenant, without end. See `WatchAll`."""
+
+    def __init__(self, inner: WatchAll) -> None:
+        super().__init__(inner)
+        self._watch = inner
+
+    @property
+    def cursor(self) -> str:
+        """Where another watch can go on from."""
+        return self._watch.cursor
+
+    @property
+    def runs(self) -> dict[str, fine_tune_pb2.FineTune]:
+        """By name, each run as it was when the watch began or when the run was made."""
+        return self._watch.runs
 
 
 class Facade(Generic[Inner]):
@@ -198,6 +101,16 @@ def _watching(
     return watch
 
 
+def _watching_all(
+    method: Callable[Concatenate[Inner, P], WatchAll],
+) -> Callable[Concatenate[Facade[Inner], P], WatchAllIterator]:
+    @wraps(method)
+    def watch(facade: Facade[Inner], /, *args: P.args, **kwargs: P.kwargs) -> WatchAllIterator:
+        return WatchAllIterator(method(facade._inner, *args, **kwargs))
+
+    return watch
+
+
 class Datasets(Facade[AsyncDatasets]):
     """The datasets of a tenant. A name is `tickets` or `tenants/acme/datasets/tickets`."""
 
@@ -211,12 +124,18 @@ class Datasets(Facade[AsyncDatasets]):
 class FineTunes(Facade[AsyncFineTunes]):
     """The runs of a tenant. A name is `support-bot` or `tenants/acme/fineTunes/support-bot`."""
 
+    plan = _call(AsyncFineTunes.plan)
     create = _call(AsyncFineTunes.create)
     get = _call(AsyncFineTunes.get)
     list = _iterate(AsyncFineTunes.list)
+    update = _call(AsyncFineTunes.update)
+    pause = _call(AsyncFineTunes.pause)
+    resume = _call(AsyncFineTunes.resume)
     cancel = _call(AsyncFineTunes.cancel)
     delete = _call(AsyncFineTunes.delete)
+    explain = _call(AsyncFineTunes.explain)
     watch = _watching(AsyncFineTunes.watch)
+    watch_all = _watching_all(AsyncFineTunes.watch_all)
     wait = _call(AsyncFineTunes.wait)
     events = _iterate(AsyncFineTunes.events)
     checkpoints = _iterate(AsyncFineTunes.checkpoints)
@@ -246,13 +165,22 @@ class Tenants(Facade[AsyncTenants]):
     create = _call(AsyncTenants.create)
     get = _call(AsyncTenants.get)
     list = _iterate(AsyncTenants.list)
+    update = _call(AsyncTenants.update)
+    set_limits = _call(AsyncTenants.set_limits)
+    suspend = _call(AsyncTenants.suspend)
+    resume = _call(AsyncTenants.resume)
+    delete = _call(AsyncTenants.delete)
+    usage = _call(AsyncTenants.usage)
+    ledger = _iterate(AsyncTenants.ledger)
+    audit = _iterate(AsyncTenants.audit)
 
 
 class Keys(Facade[AsyncKeys]):
-    """The API keys of a tenant. A name is `tenants/acme/apiKeys/k1`."""
+    """The API keys of a tenant. A name is `tenants/acme/apiKeys/k1`, or `k1` for an own one."""
 
     create = _call(AsyncKeys.create)
     list = _iterate(AsyncKeys.list)
+    rotate = _call(AsyncKeys.rotate)
     revoke = _call(AsyncKeys.revoke)
     whoami = _call(AsyncKeys.whoami)
 

@@ -1,7 +1,7 @@
 """The seam between what the client does and how calls are made.
 
 Everything above speaks to a `Transport` and awaits nothing else. `AsyncTransport` makes calls on
-the running loop. `_sync.BlockingTransport` makes them in place, so that the same code never
+the running loop. `_blocking.BlockingTransport` makes them in place, so that the same code never
 suspends there; it needs no second event loop, which gRPC does not bear well (grpc #25364).
 """
 

@@ -1,13 +1,16 @@
-"""Fine-tunes: submit, follow, cancel, read."""
+"""Fine-tunes: plan, submit, steer, follow, read."""
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Unpack
 
 from tunesmith import _names
+from tunesmith._resources import specs
 from tunesmith._resources.pages import paged
+from tunesmith._resources.rewriting import rewritten
+from tunesmith._resources.specs import ChangeOptions, RunOptions
 from tunesmith._transport import Calls
-from tunesmith._watch import GIVE_UP_AFTER, Watch
+from tunesmith._watch import GIVE_UP_AFTER, Watch, WatchAll
 from tunesmith.v1 import event_pb2
 from tunesmith.v1 import fine_tune_pb2 as pb
 from tunesmith.v1 import fine_tune_pb2_grpc as rpc
@@ -25,34 +28,28 @@ class FineTunes:
         training_dataset: str = "",
         base_model: str = "",
         *,
-        validation_dataset: str = "",
-        suffix: str = "",
-        n_epochs: int | None = None,
-        batch_size: int | None = None,
-        learning_rate_multiplier: float | None = None,
-        prompt_loss_weight: float | None = None,
-        hyperparameters: pb.Hyperparameters | None = None,
-        n_classes: int | None = None,
-        positive_class: str = "",
-        betas: Iterable[float] = (),
-        seed: int | None = None,
-        metadata: Mapping[str, str] | None = None,
-        spec: pb.FineTuneSpec | None = None,
+        plan_token: str = "",
         id: str = "",
-        display_name: str = "",
-        labels: Mapping[str, str] | None = None,
         parent: str = "",
         request_id: str = "",
         validate_only: bool = False,
+        **options: Unpack[RunOptions],
     ) -> pb.FineTune:
         """Submit a run; it comes back at once, queued.
 
         What is left out the service chooses, and reports in `resolved`. A repeat with the same
         `request_id` (one is made if none is given) gets the first answer and starts nothing.
+        QuotaExceededError if a limit of the tenant is in the way; ConflictError with reason
+        PLAN_STALE if things are no longer as when `plan_token` was made.
 
         Args:
             training_dataset: the dataset to learn from.
             base_model: an entry of the catalogue, such as `ada`, or a tuned model to go on from.
+            plan_token: of a `plan` with the same arguments: create just what was planned.
+            id: the run's id; the service chooses if empty.
+            parent: the tenant, if not the key's own.
+            request_id: a UUID.
+            validate_only: check everything and change nothing.
             validation_dataset: the dataset to measure on.
             suffix: becomes part of the model's name.
             n_epochs: passes over the data.
@@ -65,51 +62,49 @@ class FineTunes:
             betas: of which F-scores.
             seed: of every random choice.
             metadata: handed back unread.
+            max_trained_tokens: train on so many tokens at most, over all epochs.
+            max_cost: cost so much at most, in the installation's currency: `Decimal("12.50")`,
+                `"12.50"` or 12. A float is refused, for it is not exact.
+            max_run_time: train so long at most.
+            start_deadline: a run that has not started by then is expired. Without a zone it is in
+                this machine's.
+            on_limit: `checkpoint-and-stop` makes the last checkpoint the model, `fail` fails.
+            checkpoint_every_steps: write a checkpoint so often; at each epoch's end if left out.
+            keep_checkpoints: how many, the newest first; 2 if left out.
+            priority: higher goes first within the tenant, from -100 to 100; 0 is normal.
+            hold: wait until `update(..., hold=False)`.
             spec: the whole specification, or the rest of it; the arguments above go before.
-            id: the run's id; the service chooses if empty.
             display_name: for people.
             labels: key/value pairs for selection.
-            parent: the tenant, if not the key's own.
-            request_id: a UUID.
-            validate_only: check everything and change nothing.
         """
-        wanted = pb.FineTuneSpec()
-        if spec:
-            wanted.CopyFrom(spec)
-        if base_model:
-            wanted.base_model = base_model
-        if training_dataset:
-            wanted.training_dataset = _names.dataset(training_dataset)
-        if validation_dataset:
-            wanted.validation_dataset = _names.dataset(validation_dataset)
-        if suffix:
-            wanted.suffix = suffix
-        if seed is not None:
-            wanted.seed = seed
-        wanted.metadata.update(metadata or {})
-        asked = pb.Hyperparameters(
-            n_epochs=n_epochs,
-            batch_size=batch_size,
-            learning_rate_multiplier=learning_rate_multiplier,
-            prompt_loss_weight=prompt_loss_weight,
-        )
-        for more in (hyperparameters, asked):
-            if more and more.ListFields():
-                method = wanted.dpo if wanted.HasField("dpo") else wanted.supervised
-                method.hyperparameters.MergeFrom(more)
-        if n_classes is not None or positive_class:
-            if n_classes is not None:
-                wanted.classification.n_classes = n_classes
-            wanted.classification.positive_class = positive_class
-            wanted.classification.betas.extend(betas)
         request = pb.CreateFineTuneRequest(
             parent=_names.tenant(parent),
             fine_tune_id=id,
-            fine_tune=pb.FineTune(spec=wanted, display_name=display_name, labels=labels or {}),
+            fine_tune=specs.fine_tune("create", training_dataset, base_model, options),
+            plan_token=plan_token,
             request_id=request_id,
             validate_only=validate_only,
         )
         return (await self._calls.unary(self._stub.CreateFineTune, request)).fine_tune
+
+    async def plan(
+        self,
+        training_dataset: str = "",
+        base_model: str = "",
+        *,
+        parent: str = "",
+        **options: Unpack[RunOptions],
+    ) -> pb.PlanFineTuneResponse:
+        """Say what a run would be, cost and wait for; changes nothing.
+
+        Takes what `create` takes. Everything that is in the way is in `findings` rather than
+        raised, the whole of it; without errors there, `plan_token` binds a `create` to this plan.
+        """
+        request = pb.PlanFineTuneRequest(
+            parent=_names.tenant(parent),
+            fine_tune=specs.fine_tune("plan", training_dataset, base_model, options),
+        )
+        return await self._calls.unary(self._stub.PlanFineTune, request)
 
     async def get(self, name: str) -> pb.FineTune:
         """Read a run."""
@@ -130,10 +125,77 @@ class FineTunes:
         )
         return paged(self._calls, self._stub.ListFineTunes, request, lambda page: page.fine_tunes)
 
+    async def update(
+        self,
+        name: str,
+        *,
+        etag: str = "",
+        validate_only: bool = False,
+        **options: Unpack[ChangeOptions],
+    ) -> pb.FineTune:
+        """Change what is given of a run that was submitted, and leave the rest.
+
+        None leaves a field alone; `labels={}` removes every label. Limits that are not given stay:
+        they are read and written under the run's etag. ConflictError with reason
+        FIELD_IMMUTABLE for what is fixed by now, and ETAG_MISMATCH if `etag` no longer holds.
+
+        Args:
+            name: the run.
+            etag: of the run as you read it.
+            validate_only: check everything and change nothing.
+            labels: all labels.
+            annotations: all annotations.
+            display_name: for people.
+            priority: higher goes first within the tenant, from -100 to 100.
+            hold: True to keep a waiting run from starting, False to let it.
+            max_trained_tokens: as `create` takes it.
+            max_cost: as `create` takes it.
+            max_run_time: as `create` takes it.
+            start_deadline: as `create` takes it.
+            on_limit: as `create` takes it.
+            remove_limits: names of limits to take off, such as `max_cost`.
+        """
+        specs.known("update", options, ChangeOptions)
+
+        async def write(before: pb.FineTune) -> pb.FineTune:
+            run, mask = specs.change(name, etag or before.etag, before.spec.limits, options)
+            request = pb.UpdateFineTuneRequest(
+                fine_tune=run, update_mask=mask, validate_only=validate_only
+            )
+            return (await self._calls.unary(self._stub.UpdateFineTune, request)).fine_tune
+
+        if not specs.changes_limits(options):  # the rest needs no look at what is there
+            return await write(pb.FineTune())
+        if etag:
+            return await write(await self.get(name))
+        return await rewritten(lambda: self.get(name), write)
+
     async def cancel(self, name: str) -> pb.FineTune:
         """Ask a run to stop for good."""
         request = pb.CancelFineTuneRequest(name=_names.fine_tune(name))
         return (await self._calls.unary(self._stub.CancelFineTune, request)).fine_tune
+
+    async def pause(self, name: str) -> pb.FineTune:
+        """Ask a run to write a checkpoint and give its capacity back.
+
+        It is `PAUSING` until the checkpoint is stored. ConflictError with reason STATE_FORBIDS if
+        it has ended.
+        """
+        request = pb.PauseFineTuneRequest(name=_names.fine_tune(name))
+        return (await self._calls.unary(self._stub.PauseFineTune, request)).fine_tune
+
+    async def resume(self, name: str) -> pb.FineTune:
+        """Put a paused run back into the queue; it goes on from its checkpoint.
+
+        ConflictError with reason STATE_FORBIDS if it is not paused.
+        """
+        request = pb.ResumeFineTuneRequest(name=_names.fine_tune(name))
+        return (await self._calls.unary(self._stub.ResumeFineTune, request)).fine_tune
+
+    async def explain(self, name: str) -> pb.ExplainFineTuneResponse:
+        """Say in words and in numbers why a run waits, or why it failed and what to do."""
+        request = pb.ExplainFineTuneRequest(name=_names.fine_tune(name))
+        return await self._calls.unary(self._stub.ExplainFineTune, request)
 
     async def delete(self, name: str) -> None:
         """Forget a run that has ended. Its model stays."""
@@ -155,6 +217,14 @@ class FineTunes:
             cursor=cursor,
             give_up_after=give_up_after,
             timeout=timeout,
+        )
+
+    def watch_all(
+        self, *, cursor: str = "", give_up_after: float = GIVE_UP_AFTER, parent: str = ""
+    ) -> WatchAll:
+        """Every event of all runs of a tenant, those made later included. See `WatchAll`."""
+        return WatchAll(
+            self._calls, _names.tenant(parent), cursor=cursor, give_up_after=give_up_after
         )
 
     async def wait(

@@ -98,8 +98,9 @@ def test_exactly_what_the_contract_calls_safe_is_tried_again():
     config = channel.service_config(channel.CONTRACT)
     safe = {name["method"] for name in config["methodConfig"][0]["name"]}
     assert {"GetFineTune", "ListDatasets", "CreateFineTune", "CreateTenant", "WhoAmI"} <= safe
-    assert {"GetResults", "CancelFineTune", "RevokeApiKey"} <= safe
-    assert not safe & {"UploadDataset", "Complete", "StreamComplete", "Chat", "WatchFineTune"}
+    assert {"GetResults", "CancelFineTune", "RevokeApiKey", "RotateApiKey", "PlanFineTune"} <= safe
+    assert not safe & {"UploadDataset", "Complete", "StreamComplete", "Chat"}
+    assert not safe & {"WatchFineTune", "WatchFineTunes"}
 
 
 async def test_lists_fetch_their_pages_themselves(client: AsyncClient, service: FakeService):

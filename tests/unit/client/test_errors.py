@@ -106,7 +106,7 @@ async def test_a_service_that_does_not_answer_is_named_within_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr("tunesmith._transport.CONNECT_SECONDS", 0.5)
-    monkeypatch.setattr("tunesmith._sync.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("tunesmith._blocking.CONNECT_SECONDS", 0.5)
     began = time.monotonic()
     async with AsyncClient("127.0.0.1:1", KEY) as client:
         with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1\. Start one there"):

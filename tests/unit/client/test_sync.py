@@ -8,7 +8,7 @@ import sys
 import pytest
 import tunesmith
 from tunesmith import Client, NotFoundError, _sync
-from tunesmith._sync import run
+from tunesmith._blocking import run
 
 from tests.fakes.servicer import KEY, FakeService, some_events
 
@@ -86,7 +86,9 @@ def test_the_package_exports_what_it_says():
 
 
 def test_an_import_brings_nothing_heavy():
-    heavy = "torch sqlmodel sqlalchemy pydantic typer rich plotext tunesmith_server numpy msgspec"
+    heavy = (
+        "torch sqlmodel sqlalchemy pydantic typer rich plotext tunesmith_server numpy msgspec yaml"
+    )
     script = (
         "import sys, tunesmith; assert 'grpc' not in sys.modules; tunesmith.Client; "
         f"print([name for name in '{heavy}'.split() if name in sys.modules])"
