@@ -2,7 +2,19 @@
 
 import typer
 
-from tunesmith.cli import account, base_models, datasets, fine_tunes, keys, models, tenants
+from tunesmith.cli import (
+    account,
+    audit,
+    base_models,
+    datasets,
+    fine_tunes,
+    keys,
+    ledger,
+    models,
+    quotas,
+    tenants,
+    usage,
+)
 from tunesmith.cli._session import Address, ApiKey, Context, NoColor, Output, remember
 
 app = typer.Typer(
@@ -31,7 +43,7 @@ def tunesmith(
 
     The options below may also stand after the command.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the data has errors.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the data or the plan has errors.
     """
     remember(context, address, api_key, context_name, output, no_color)
 
@@ -42,4 +54,8 @@ app.add_typer(models.app, name="models")
 app.add_typer(base_models.app, name="base-models")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")
+app.add_typer(quotas.app, name="quotas")
+usage.register(app)
+ledger.register(app)
+audit.register(app)
 account.register(app)

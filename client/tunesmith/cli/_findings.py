@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from rich.console import Console
 from rich.markup import escape
 
-from tunesmith.cli._session import Session
 from tunesmith.cli._text import plain
 from tunesmith.v1 import common_pb2
 
@@ -43,7 +43,7 @@ def severity(finding: Finding) -> str:
     return str(getattr(finding, "severity", "info"))
 
 
-def report(session: Session, findings: Iterable[Finding]) -> None:
+def report(console: Console, findings: Iterable[Finding]) -> None:
     """Write all findings, grouped by kind, with the first lines of each and what to do."""
     kinds: dict[tuple[int, str], list[Finding]] = {}
     order = list(_STYLES)
@@ -53,10 +53,10 @@ def report(session: Session, findings: Iterable[Finding]) -> None:
         kinds.setdefault((rank, finding.code), []).append(finding)
     # a stable sort: within a severity, the kind that comes first in the file comes first
     for _, group in sorted(kinds.items(), key=lambda item: item[0][0]):
-        _kind(session, group)
+        _kind(console, group)
 
 
-def _kind(session: Session, findings: Sequence[Finding]) -> None:
+def _kind(console: Console, findings: Sequence[Finding]) -> None:
     # a kind that is found very often ends with a finding on line 0 that counts all of them
     listed = [f for f in findings if f.line] or list(findings)
     beyond = [f for f in findings if not f.line and f not in listed]
@@ -64,7 +64,6 @@ def _kind(session: Session, findings: Sequence[Finding]) -> None:
     name = severity(listed[0])
     style = _STYLES.get(name, "bold")
     times = f" × {total}" if total > 1 else ""
-    console = session.out
     console.print(f"[{style}]{name}[/] [bold]{escape(listed[0].code)}[/]{times}")
     for finding in listed[:_LINES_A_KIND]:
         place = f"line {finding.line}: " if finding.line else ""

@@ -4,7 +4,7 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from tunesmith._errors import AuthenticationError, TunesmithError
+from tunesmith._errors import AuthenticationError, InvalidArgumentError, TunesmithError
 from tunesmith._sync import Client
 from tunesmith.cli._text import plain
 
@@ -26,6 +26,8 @@ class Format(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    YAML = "yaml"
+    JSONL = "jsonl"
     NAME = "name"
 
 
@@ -62,7 +64,8 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="How to write results: table, json (one document) or name.",
+        help="How to write results: table, json or yaml (one document), jsonl (a line an entry) "
+        "or name.",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -70,7 +73,10 @@ Output = Annotated[
 NoColor = Annotated[
     bool, typer.Option("--no-color", help="Plain text without colours.", rich_help_panel=_PANEL)
 ]
-_COMMON: dict[str, tuple[Any, Any]] = {
+Options = Mapping[str, tuple[Any, Any]]
+"""Options by the name of their parameter: how typer is told of each, and what it is if left out."""
+REQUIRED = inspect.Parameter.empty
+_COMMON: Options = {
     "address": (Address, None),
     "api_key": (ApiKey, None),
     "context_name": (Context, None),
@@ -96,6 +102,11 @@ class Session:
             yield client
 
     @property
+    def machine(self) -> bool:
+        """Whether results are documents for programs."""
+        return self.output in (Format.JSON, Format.YAML, Format.JSONL)
+
+    @property
     def out(self) -> Console:
         """Where results go."""
         return self._console(stderr=False)
@@ -105,9 +116,23 @@ class Session:
         """Where everything goes that is not a result."""
         return self._console(stderr=True)
 
+    @property
+    def aside(self) -> Console:
+        """Where people read on: with the results, unless those are for programs."""
+        return self.out if self.output is Format.TABLE else self.progress
+
     def note(self, words: str) -> None:
         """Say something beside the result."""
         self.progress.print(plain(words), markup=False, highlight=False, soft_wrap=True)
+
+    def ask(self, question: str) -> str | None:
+        """What is answered to a question beside the result; None if nobody is there.
+
+        typer's own prompt would write a blank to stdout, where a document may be to follow.
+        """
+        self.progress.print(plain(question), end=" ", markup=False, soft_wrap=True)
+        answer = sys.stdin.readline()
+        return answer.strip() if answer else None
 
     def _console(self, *, stderr: bool) -> Console:
         return Console(stderr=stderr, no_color=self.no_color or None, highlight=False, emoji=False)
@@ -119,20 +144,25 @@ def remember(context: typer.Context, *values: Any) -> None:
 
 
 def command(
-    app: typer.Typer, name: str, **settings: Any
+    app: typer.Typer, name: str, more: Options | None = None, **settings: Any
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function `(session, ...)` as a command that also takes the common options."""
+    """Register a function `(session, ...)` as a command that also takes the common options.
+
+    `more` are options that several commands share; the function gets them as `**values`.
+    """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        signature = inspect.signature(function)
-        own = [p for p in signature.parameters.values() if p.name != "session"]
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters = [
             inspect.Parameter("typer_context", kind, annotation=typer.Context),
-            *(p.replace(kind=kind) for p in own),
+            *(
+                p.replace(kind=kind)
+                for p in inspect.signature(function).parameters.values()
+                if p.name != "session" and p.kind is not inspect.Parameter.VAR_KEYWORD
+            ),
             *(
                 inspect.Parameter(name, kind, default=default, annotation=annotation)
-                for name, (annotation, default) in _COMMON.items()
+                for name, (annotation, default) in {**(more or {}), **_COMMON}.items()
             ),
         ]
 
@@ -152,6 +182,16 @@ def command(
     return register
 
 
+_HINTS = {
+    "ETAG_MISMATCH": "somebody else changed it at the same time: look at it and run this again",
+    "PLAN_STALE": "things are no longer as they were planned: plan again",
+    "QUOTA_EXCEEDED": "`tunesmith usage` shows what is used; a platform admin can raise a limit "
+    "with `tunesmith quotas set`",
+    "TENANT_SUSPENDED": "reading still works; a platform admin can end it with "
+    "`tunesmith tenants resume`",
+}
+
+
 @contextmanager
 def errors_as_words(session: Session) -> Iterator[None]:
     """Say on stderr what went wrong, and end with the exit code for it."""
@@ -168,7 +208,9 @@ def errors_as_words(session: Session) -> Iterator[None]:
     except TunesmithError as error:
         for line in _lines(error):
             session.note(line)
-        raise typer.Exit(FAILED) from None
+        # what the client refuses before any call is wrong usage, too
+        local = isinstance(error, InvalidArgumentError) and not error.code
+        raise typer.Exit(USAGE if local else FAILED) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         session.note(f"error: {where}{error.strerror or error}")
@@ -192,5 +234,7 @@ def _lines(error: TunesmithError) -> Iterator[str]:
         )
     if isinstance(error, AuthenticationError):
         yield "hint: set TUNESMITH_API_KEY, or give --api-key or --context"
+    if hint := _HINTS.get(error.reason):
+        yield f"hint: {hint}"
     if error.reason in ("QUOTA_EXCEEDED", "RATE_LIMITED") and error.retry_after:
         yield f"hint: try again in {error.retry_after:g} seconds"

@@ -2,6 +2,7 @@
 
 import unicodedata
 from datetime import datetime, timedelta
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -47,6 +48,11 @@ def duration(seconds: float) -> str:
 def state(name: str, prefix: str) -> str:
     """`FINE_TUNE_STATE_RUNNING` as `running`."""
     return name.removeprefix(prefix).lower().replace("_", " ")
+
+
+def named(enum: Any, number: int, prefix: str) -> str:
+    """A value of an enum as people read it; one that only a later version knows, as its number."""
+    return state(enum.Name(number), prefix) if number in enum.values() else str(number)
 
 
 def last(name: str) -> str:

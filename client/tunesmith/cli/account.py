@@ -5,7 +5,7 @@ from importlib.metadata import version as version_of
 import typer
 
 from tunesmith.cli._output import document, show
-from tunesmith.cli._session import Format, Session, command
+from tunesmith.cli._session import Session, command
 from tunesmith.cli._text import state
 from tunesmith.v1 import tenant_pb2
 
@@ -27,7 +27,7 @@ def whoami(session: Session) -> None:
 
 def version(session: Session) -> None:
     """Say which version of the client this is."""
-    if session.output is Format.JSON:
-        document({"client": version_of("tunesmith")})
+    if session.machine:
+        document(session, {"client": version_of("tunesmith")})
     else:
         typer.echo(f"tunesmith {version_of('tunesmith')}")

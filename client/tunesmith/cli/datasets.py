@@ -39,7 +39,7 @@ def upload(
         dataset = _upload(session, client, file, id, name)
         show(session, dataset, _fields(dataset))
         if session.output is Format.TABLE and dataset.findings:
-            _findings.report(session, _all_findings(client, dataset))
+            _findings.report(session.out, _all_findings(client, dataset))
         if dataset.state == pb.DATASET_STATE_INVALID:
             session.note(f"error: {file} cannot be trained on as it is")
             raise typer.Exit(DIFFERS)
@@ -54,7 +54,7 @@ def get(session: Session, name: Name) -> None:
         dataset = client.datasets.get(name)
         show(session, dataset, _fields(dataset))
         if session.output is Format.TABLE and dataset.findings:
-            _findings.report(session, _all_findings(client, dataset))
+            _findings.report(session.out, _all_findings(client, dataset))
 
 
 @command(app, "list")
@@ -91,8 +91,8 @@ def check(session: Session, file: File) -> None:
     from tunesmith.dataset_rules import encode_report, inspect_file
 
     report = inspect_file(file)
-    if session.output is Format.JSON:
-        document(encode_report(report))
+    if session.machine:
+        document(session, encode_report(report))
     elif session.output is Format.NAME:
         typer.echo(str(file))
     else:
@@ -102,7 +102,7 @@ def check(session: Session, file: File) -> None:
             markup=False,
             soft_wrap=True,
         )
-        _findings.report(session, report.findings)
+        _findings.report(session.out, report.findings)
     if not report.valid:
         session.note(f"error: {file} cannot be trained on as it is")
         raise typer.Exit(DIFFERS)

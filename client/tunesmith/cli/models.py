@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tunesmith.cli._output import as_json, document, show, show_all
-from tunesmith.cli._session import Format, Session, command
+from tunesmith.cli._session import Session, command
 from tunesmith.cli._text import last, number, plain, size, when
 from tunesmith.v1 import model_pb2 as pb
 
@@ -108,8 +108,8 @@ def complete(
             seed=seed,
             echo=echo,
         )
-    if session.output is Format.JSON:
-        document(as_json(answer))
+    if session.machine:
+        document(session, as_json(answer))
         return
     for choice in answer.choices:
         typer.echo(plain(choice.text))

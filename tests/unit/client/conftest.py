@@ -1,10 +1,13 @@
-"""A fake service and clients of it."""
+"""A fake service, clients of it, and the command against it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from tunesmith import AsyncClient
+from tunesmith.cli._app import app
+from typer.testing import CliRunner, Result
 
 from tests.fakes.servicer import KEY, FakeService, serving
 
@@ -25,3 +28,20 @@ async def service() -> AsyncIterator[FakeService]:
 async def client(service: FakeService) -> AsyncIterator[AsyncClient]:
     async with AsyncClient(service.address, KEY) as connected:
         yield connected
+
+
+Tunesmith = Callable[..., Awaitable[Result]]
+
+
+@pytest.fixture
+def tunesmith(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> Tunesmith:
+    """The command `tunesmith`, for the fake service."""
+    monkeypatch.setenv("TUNESMITH_ADDRESS", service.address)
+    monkeypatch.setenv("TUNESMITH_API_KEY", KEY)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    async def run(*arguments: str, input: str = "") -> Result:
+        # it blocks, and the fake service needs this loop
+        return await asyncio.to_thread(CliRunner().invoke, app, arguments, input)
+
+    return run

@@ -60,7 +60,7 @@ async def test_options_stand_before_or_after_the_command_and_the_later_wins(serv
 
 async def test_a_key_can_be_taken_out_of_the_json():
     made = await tunesmith("keys", "create", "--tenant", "acme", "--role", "editor", "-o", "json")
-    assert json.loads(made.stdout)["secret"] == "sk-ts-secret"
+    assert json.loads(made.stdout)["secret"] == "sk-ts-secret-1"
     assert "cannot be shown again" in made.stderr
 
 
