@@ -29,6 +29,7 @@ from tunesmith_server.domain.quota import (
     parse_limit_key,
     period,
     reset_time,
+    shown_scope,
     tenant_scope,
 )
 from tunesmith_server.ports import TenantScope, Usage
@@ -133,7 +134,8 @@ class Admission:
             taken = scope.usage([(hold.scope, hold.dimension, hold.period)])
             used = sum(usage.used + usage.reserved for usage in taken.values())
             if used + hold.amount > ask.limit:
-                found.append(QuotaViolation(hold.dimension, used, 1, ask.limit, hold.scope))
+                whose = shown_scope(hold.scope)
+                found.append(QuotaViolation(hold.dimension, used, 1, ask.limit, whose))
         return found
 
     def requeue(self, scope: TenantScope, run: FineTune, now: datetime) -> None:

@@ -121,7 +121,7 @@ class Commands:
         if not call.principal.id and not self._anonymous.admit(self._clock.now()):
             return
         # whoever is not known is not on record with the tenant that it named
-        tenant = call.principal.tenant or (_tenant_of(resource) if call.principal.id else "")
+        tenant = call.principal.tenant or ""
         self._refused.append(self._record(call, tenant, resource[:300], error.reason, ""))
 
     async def write_refused(self) -> None:
@@ -154,7 +154,7 @@ class Commands:
     ) -> AuditRecord:
         return AuditRecord(
             time=self._clock.now(),
-            tenant=tenant,
+            tenant=tenant or (_tenant_of(resource) if call.principal.id else ""),
             principal=call.principal.id,
             method=call.method,
             resource=resource,

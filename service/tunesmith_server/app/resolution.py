@@ -63,12 +63,11 @@ def resolution(tx: Transaction, scope: TenantScope, principal: Principal, spec: 
         wanted = spec.validation_dataset
         validation = _tried(found, lambda: _ready(scope, wanted, f"{_SPEC}.validation_dataset"))
     found.faults += _unfit(spec, training, validation)
-    if base is None or training is None:
+    if base is None:
         return found
-    values = _tried(
-        found, lambda: resolve(spec.hyperparameters, base, examples=training.example_count)
-    )
-    if values is None:
+    examples = training.example_count if training else 0  # unknown: the rest is looked at anyway
+    values = _tried(found, lambda: resolve(spec.hyperparameters, base, examples=examples))
+    if values is None or training is None:
         return found
     hyperparameters, settings = values
     cap = token_cap(spec, base.price_micros_per_million)

@@ -31,7 +31,8 @@ class Changes:
     display_name: str | None = None
     priority: int | None = None
     hold: bool | None = None
-    limits: RunLimits | None = None
+    limits: Mapping[str, object] | None = None
+    """Fields of `RunLimits` by name; those that are not there stay as they are."""
     etag: str = ""
     """What the run's etag must be; empty for any."""
 
@@ -152,10 +153,13 @@ class Steering:
         if changes.etag and changes.etag != str(run.version):
             raise EtagMismatch(f"{run.name} has changed since: read it again, then retry")
         spec = run.spec
+        limits = spec.limits
+        if changes.limits is not None:
+            limits = replace(limits, **changes.limits)  # type: ignore[arg-type]
         wants = {
             "priority": changes.priority,
             "hold": changes.hold,
-            "limits": changes.limits,
+            "limits": limits if limits != spec.limits else None,
         }
         wanted = {name: value for name, value in wants.items() if value is not None}
         if wanted and run.state.is_terminal:
@@ -170,8 +174,8 @@ class Steering:
             else dict(changes.annotations),
             display_name=run.display_name if changes.display_name is None else changes.display_name,
         )
-        if changes.limits is not None and changes.limits != run.spec.limits:
-            changed = self._limited(scope, changed, changes.limits)
+        if limits != run.spec.limits:
+            changed = self._limited(scope, changed, limits)
         if changes.hold is not None and run.state.is_waiting:
             changed = replace(changed, wait_reason=first_wait(spec))
         if changed == run:

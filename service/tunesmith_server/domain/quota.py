@@ -157,6 +157,14 @@ def scope_parts(scope: str) -> tuple[str, str]:
     return tenant, base_model
 
 
+def shown_scope(scope: str) -> str:
+    """A counter's scope for people: `tenants/acme`, `tenants/acme for ada`, `the machine x`."""
+    if scope.startswith("node:"):
+        return f"the machine {scope.removeprefix('node:')}"
+    tenant, base_model = scope_parts(scope)
+    return f"tenants/{tenant} for {base_model}" if base_model else f"tenants/{tenant}"
+
+
 def period(dimension: Dimension, at: datetime) -> str:
     """The window that an amount counts in, such as `2026-11`; empty for what is held."""
     window = WINDOWS.get(dimension, Window.NONE)

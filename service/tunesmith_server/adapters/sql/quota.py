@@ -27,7 +27,7 @@ from sqlalchemy import (
 from tunesmith_server.adapters.sql.prepared import Prepared
 from tunesmith_server.adapters.sql.tables import CounterRow, HoldRow, LedgerRow
 from tunesmith_server.domain.errors import QuotaViolation
-from tunesmith_server.domain.quota import Ask, Dimension, Hold
+from tunesmith_server.domain.quota import Ask, Dimension, Hold, shown_scope
 from tunesmith_server.ports import Usage
 
 COUNTERS: Any = CounterRow.__table__  # type: ignore[attr-defined]
@@ -242,7 +242,8 @@ class Book:
         hold = ask.hold
         statement = select(COUNTERS.c.used + COUNTERS.c.reserved).where(_counter(hold))
         taken = int(self.connection.execute(statement).scalar_one_or_none() or 0)
-        return QuotaViolation(hold.dimension, taken, hold.amount, ask.limit or 0, hold.scope)
+        whose = shown_scope(hold.scope)
+        return QuotaViolation(hold.dimension, taken, hold.amount, ask.limit or 0, whose)
 
     def _drop(self, subject: str, dimensions: Iterable[Dimension]) -> list[Hold]:
         """Delete holds and give them: who deletes a hold is the one who gives it back."""

@@ -19,7 +19,16 @@ from tunesmith_server.edge.grpc import fine_tune_codec as codec
 from tunesmith_server.edge.grpc.requests import duration, masked, money, timestamp
 from tunesmith_server.edge.grpc.tenant_codec import quota_effect
 
+_LIMITS = {
+    "spec.limits.max_trained_tokens": "max_trained_tokens",
+    "spec.limits.max_cost": "max_cost_micros",
+    "spec.limits.max_run_time": "max_run_seconds",
+    "spec.limits.start_deadline": "start_deadline",
+    "spec.limits.on_limit": "on_limit",
+}
+"""Path in the contract → field of `RunLimits`."""
 _SETTABLE = (
+    *_LIMITS,
     "labels",
     "annotations",
     "display_name",
@@ -104,9 +113,17 @@ def changes_of(run: pb.FineTune, paths: Sequence[str] | None) -> Changes:
         display_name=run.display_name if "display_name" in fields else None,
         priority=placement.priority if "spec.placement.priority" in fields else None,
         hold=placement.hold if "spec.placement.hold" in fields else None,
-        limits=codec.limits_of(run.spec.limits) if "spec.limits" in fields else None,
+        limits=_limits(run, fields),
         etag=run.etag,
     )
+
+
+def _limits(run: pb.FineTune, fields: frozenset[str]) -> dict[str, object] | None:
+    wanted = vars(codec.limits_of(run.spec.limits))
+    if "spec.limits" in fields:
+        return dict(wanted)
+    named = {_LIMITS[field]: wanted[_LIMITS[field]] for field in fields if field in _LIMITS}
+    return named or None
 
 
 def _fields(run: pb.FineTune, paths: Sequence[str] | None) -> frozenset[str]:
