@@ -92,10 +92,16 @@ class Prepared:
 
 
 def _parameters(compiled: _Compiled, values: Mapping[str, Any]) -> Any:
-    merged = {**compiled.constants, **values}
-    for name, process in compiled.convert.items():
-        merged[name] = process(merged[name])
-    return [merged[name] for name in compiled.names] if compiled.positional else merged
+    if compiled.constants:
+        values = {**compiled.constants, **values}
+    convert = compiled.convert
+    if not compiled.positional:
+        return {**values, **{name: process(values[name]) for name, process in convert.items()}}
+    if not convert:
+        return [values[name] for name in compiled.names]
+    return [
+        convert[name](values[name]) if name in convert else values[name] for name in compiled.names
+    ]
 
 
 class _wrapped:  # a context manager, as a class since it is on every hot path
