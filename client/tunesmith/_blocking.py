@@ -65,7 +65,7 @@ class BlockingTransport:
         except grpc.RpcError as error:
             answer: Any = error  # what a call raises is a Call too
             if answer.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise unreachable(self.target.address) from None
+                raise unreachable(self.target.address, tls=self.target.secure) from None
 
     async def unary(
         self, call: Unary[Request, Response], request: Request, seconds: float | None

@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
+from tunesmith._config import Endpoint, TlsFiles
 from tunesmith._errors import ConfigurationError
 from tunesmith.v1 import catalog_pb2, dataset_pb2, fine_tune_pb2, model_pb2, tenant_pb2
 
@@ -33,7 +34,19 @@ class Target:
 
     address: str
     credentials: grpc.ChannelCredentials | None
-    metadata: tuple[tuple[str, str], ...]
+    api_key: str = ""
+    api_key_file: Path | None = None
+
+    @property
+    def secure(self) -> bool:
+        """Whether the connection is TLS."""
+        return self.credentials is not None
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What goes with each call. A key in a file is read anew: tokens of Kubernetes change."""
+        key = _key_in(self.api_key_file) if self.api_key_file else self.api_key
+        return (("authorization", f"Bearer {key}"),) if key else ()
 
     @property
     def options(self) -> list[tuple[str, Any]]:
@@ -56,12 +69,13 @@ class Target:
         return options
 
 
-def target(address: str, api_key: str, tls: bool | str | Path | None) -> Target:
+def target(endpoint: Endpoint, tls: bool | None = None) -> Target:
     """The service at `HOST:PORT`, `http://HOST:PORT` or `https://HOST[:PORT]`.
 
-    `tls` is True for the system's roots, a path for roots of one's own, False for none; None
-    leaves it to the address.
+    `tls` is True for TLS, False for none; None leaves it to the address and to the files for TLS:
+    if there are any, they are meant.
     """
+    address, key_file = endpoint.address, Path(endpoint.api_key_file)
     scheme, separator, rest = address.partition("://")
     if not separator or scheme in ("dns", "unix", "ipv4", "ipv6"):
         scheme, rest = "", address
@@ -72,20 +86,61 @@ def target(address: str, api_key: str, tls: bool | str | Path | None) -> Target:
         rest += ":443" if scheme == "https" else ":80"
     if not rest.isascii() or any(character.isspace() for character in rest) or not rest:
         raise ConfigurationError(f"address {address!r}: HOST:PORT or https://HOST is expected")
-    if not (api_key.isascii() and api_key.isprintable()):
-        raise ConfigurationError("the API key has characters that no key has")
-    secure = tls if tls is not None else scheme == "https"
-    metadata = (("authorization", f"Bearer {api_key}"),) if api_key else ()
-    return Target(rest, _credentials(secure) if secure else None, metadata)
+    files = endpoint.tls if endpoint.tls != TlsFiles() else None
+    plain = tls is False or (tls is None and scheme == "http")
+    if files and plain:
+        # rather an error than a key sent in the clear by somebody who meant TLS
+        raise ConfigurationError(
+            f"there are files for TLS ({files.ca or files.cert or files.key}), but "
+            + ("tls=False" if tls is False else f"the address {address} says that there is none")
+        )
+    secure = bool(files) or (tls if tls is not None else scheme == "https")
+    found = Target(
+        rest,
+        _credentials(endpoint.tls) if secure else None,
+        _checked(endpoint.api_key, "the API key"),
+        key_file if endpoint.api_key_file else None,
+    )
+    _ = found.metadata  # a file that cannot be read is an error now, not at the first call
+    return found
 
 
-def _credentials(tls: bool | str | Path) -> grpc.ChannelCredentials:
-    if isinstance(tls, bool):
-        return grpc.ssl_channel_credentials()
+def _key_in(file: Path) -> str:
     try:
-        return grpc.ssl_channel_credentials(root_certificates=Path(tls).read_bytes())
+        return _checked(file.read_text("utf-8").strip(), f"the API key in {file}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read the API key: {error}") from None
+
+
+def _checked(key: str, what: str) -> str:
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigurationError(f"{what} has characters that no key has")
+    return key
+
+
+def _credentials(files: TlsFiles) -> grpc.ChannelCredentials:
+    if bool(files.cert) is not bool(files.key):
+        raise ConfigurationError(
+            "a certificate to show needs its private key: set both tls_cert_file and tls_key_file"
+        )
+    return grpc.ssl_channel_credentials(
+        root_certificates=_pem(files.ca, "the root certificates"),
+        private_key=_pem(files.key, "the private key"),
+        certificate_chain=_pem(files.cert, "the certificate"),
+    )
+
+
+def _pem(file: str, what: str) -> bytes | None:
+    if not file:
+        return None
+    try:
+        content = Path(file).read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"cannot read the root certificates: {error}") from None
+        raise ConfigurationError(f"cannot read {what}: {error}") from None
+    if b"-----BEGIN" not in content:
+        # gRPC would say no more than that it cannot connect
+        raise ConfigurationError(f"cannot read {what}: {file} is not in PEM")
+    return content
 
 
 def service_config(contract: Iterable[FileDescriptor]) -> dict[str, Any]:

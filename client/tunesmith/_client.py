@@ -26,14 +26,18 @@ class AsyncClient:
                 print(event.message)
 
     Make it where the loop runs, and use it there alone. What is left out comes from
-    TUNESMITH_ADDRESS and TUNESMITH_API_KEY or from `~/.config/tunesmith/config.toml`.
+    TUNESMITH_ADDRESS, TUNESMITH_API_KEY and TUNESMITH_TLS_CA_FILE, …_CERT_FILE and …_KEY_FILE, or
+    from `~/.config/tunesmith/config.toml`.
 
     Args:
         address: `HOST:PORT`, or `https://HOST[:PORT]` for TLS.
-        api_key: the key to show.
+        api_key: the key to show, or the token of an issuer that the service trusts. Left out,
+            TUNESMITH_API_KEY_FILE may name a file to read it from on each call.
         context: a context of the configuration file, instead of its current one.
-        tls: True for TLS with the system's roots, a path for roots of your own; None leaves it to
-            the address.
+        tls: True for TLS, False for none; None leaves it to the address and the files.
+        tls_ca_file: roots in PEM to trust instead of the system's.
+        tls_cert_file: a certificate in PEM to show, for a service that asks for one.
+        tls_key_file: the private key of that certificate.
     """
 
     def __init__(
@@ -42,10 +46,16 @@ class AsyncClient:
         api_key: str | None = None,
         *,
         context: str | None = None,
-        tls: bool | str | Path | None = None,
+        tls: bool | None = None,
+        tls_ca_file: str | Path | None = None,
+        tls_cert_file: str | Path | None = None,
+        tls_key_file: str | Path | None = None,
     ) -> None:
-        found = _config.endpoint(address, api_key, context)
-        self._use(AsyncTransport(target(found.address, found.api_key, tls)))
+        files = _config.TlsFiles(
+            str(tls_ca_file or ""), str(tls_cert_file or ""), str(tls_key_file or "")
+        )
+        found = _config.endpoint(address, api_key, context, tls=files)
+        self._use(AsyncTransport(target(found, tls)))
 
     def _use(self, transport: Transport) -> None:
         self._calls = Calls(transport)

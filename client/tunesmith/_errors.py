@@ -126,8 +126,15 @@ KINDS: dict[grpc.StatusCode, type[TunesmithError]] = {
 }
 
 
-def unreachable(address: str) -> UnavailableError:
+def unreachable(address: str, *, tls: bool = False) -> UnavailableError:
     """The error for a service that takes no connection."""
+    if tls:
+        return UnavailableError(
+            f"no TLS connection to {address}. Is the service there, and does it speak TLS? Is its "
+            "certificate for that name, from a root of tls_ca_file (TUNESMITH_TLS_CA_FILE) or of "
+            "the system? Does it ask for one of yours: tls_cert_file and tls_key_file?",
+            code=grpc.StatusCode.UNAVAILABLE.name,
+        )
     return UnavailableError(
         f"no Tunesmith service answers at {address}. Start one there with `tunesmithd serve`, or "
         "name the right address: --address HOST:PORT, TUNESMITH_ADDRESS, or a context in "

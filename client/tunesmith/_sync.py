@@ -201,10 +201,16 @@ class Client:
         api_key: str | None = None,
         *,
         context: str | None = None,
-        tls: bool | str | Path | None = None,
+        tls: bool | None = None,
+        tls_ca_file: str | Path | None = None,
+        tls_cert_file: str | Path | None = None,
+        tls_key_file: str | Path | None = None,
     ) -> None:
-        found = _config.endpoint(address, api_key, context)
-        calls = Calls(BlockingTransport(target(found.address, found.api_key, tls)))
+        files = _config.TlsFiles(
+            str(tls_ca_file or ""), str(tls_cert_file or ""), str(tls_key_file or "")
+        )
+        found = _config.endpoint(address, api_key, context, tls=files)
+        calls = Calls(BlockingTransport(target(found, tls)))
         self._calls = calls
         self.datasets = Datasets(AsyncDatasets(calls))
         self.fine_tunes = FineTunes(AsyncFineTunes(calls))

@@ -82,7 +82,7 @@ class AsyncTransport:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self.channel.channel_ready()
         except TimeoutError:
-            raise unreachable(self.target.address) from None
+            raise unreachable(self.target.address, tls=self.target.secure) from None
 
     async def unary(
         self, call: Unary[Request, Response], request: Request, seconds: float | None

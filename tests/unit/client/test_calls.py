@@ -10,8 +10,10 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2
 from tunesmith import AsyncClient, ConfigurationError, UnavailableError
 from tunesmith import _channel as channel
+from tunesmith._config import Endpoint, TlsFiles
 from tunesmith.v1 import fine_tune_pb2
 
+from tests.fakes.certificates import Authority
 from tests.fakes.servicer import KEY, FakeService, a_status
 
 MEBIBYTE = 1 << 20
@@ -163,21 +165,53 @@ async def test_a_completion_streams(client: AsyncClient):
     ],
 )
 def test_an_address_says_where_and_how(address: str, rest: str, secure: bool):
-    target = channel.target(address, "", None)
+    target = channel.target(Endpoint(address))
     assert (target.address, target.credentials is not None) == (rest, secure)
 
 
 @pytest.mark.parametrize("address", ["", "ftp://x", "a b:1", "tünesmith:1"])
 def test_an_address_that_is_none_is_refused_before_any_call(address: str):
     with pytest.raises(ConfigurationError, match="is expected"):
-        channel.target(address, "", None)
+        channel.target(Endpoint(address))
 
 
 def test_an_odd_key_is_refused_before_any_call():
     with pytest.raises(ConfigurationError, match="API key"):
-        channel.target("localhost:1", "sk-\n", None)
+        channel.target(Endpoint("localhost:1", "sk-\n"))
 
 
 def test_roots_of_ones_own_must_be_there():
     with pytest.raises(ConfigurationError, match="root certificates"):
-        channel.target("localhost:1", "", "/nowhere.pem")
+        channel.target(Endpoint("localhost:1", tls=TlsFiles(ca="/nowhere.pem")))
+
+
+def test_a_file_for_tls_means_tls_and_never_a_key_in_the_clear(tmp_path: Path):
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(Authority("ca").pem)
+    files = TlsFiles(ca=str(ca))
+    assert channel.target(Endpoint("localhost:1", tls=files)).secure
+    for address, tls in (("http://localhost:1", None), ("localhost:1", False)):
+        with pytest.raises(ConfigurationError, match=r"files for TLS .*ca\.pem"):
+            channel.target(Endpoint(address, tls=files), tls)
+
+
+def test_a_certificate_to_show_needs_its_key():
+    with pytest.raises(ConfigurationError, match="tls_cert_file and tls_key_file"):
+        channel.target(Endpoint("localhost:1", tls=TlsFiles(cert="cert.pem")))
+
+
+def test_a_file_that_is_not_pem_is_named(tmp_path: Path):
+    (tmp_path / "ca.der").write_bytes(b"\x30\x82")
+    with pytest.raises(ConfigurationError, match=r"ca\.der is not in PEM"):
+        channel.target(Endpoint("localhost:1", tls=TlsFiles(ca=str(tmp_path / "ca.der"))))
+
+
+def test_a_key_in_a_file_is_read_on_each_call(tmp_path: Path):
+    file = tmp_path / "token"
+    with pytest.raises(ConfigurationError, match="cannot read the API key"):
+        channel.target(Endpoint("localhost:1", api_key_file=str(file)))
+    file.write_text("first\n")
+    target = channel.target(Endpoint("localhost:1", api_key_file=str(file)))
+    assert target.metadata == (("authorization", "Bearer first"),)
+    file.write_text("second\n")
+    assert target.metadata == (("authorization", "Bearer second"),)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tunesmith import ConfigurationError
-from tunesmith._config import Endpoint, endpoint, path
+from tunesmith._config import Endpoint, TlsFiles, endpoint, path
 
 FILE = """
 current = "home"
@@ -62,3 +62,31 @@ def test_a_file_that_is_none_is_named(file: Path, content: bytes):
     file.write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"config\.toml"):
         endpoint()
+
+
+def test_files_for_tls_come_from_the_same_places_in_the_same_order(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file.write_text(FILE + 'tls_ca_file = "ca.pem"\ntls_cert_file = "/etc/cert.pem"\n')
+    beside = str(file.parent / "ca.pem")
+    assert endpoint(context="work").tls == TlsFiles(beside, "/etc/cert.pem")
+    assert endpoint().tls == TlsFiles()
+    monkeypatch.setenv("TUNESMITH_CONTEXT", "work")
+    monkeypatch.setenv("TUNESMITH_TLS_CA_FILE", "env.pem")
+    assert endpoint().tls == TlsFiles("env.pem", "/etc/cert.pem")
+    assert endpoint(tls=TlsFiles("arg.pem")).tls == TlsFiles("arg.pem", "/etc/cert.pem")
+    # what is for the file's address is not shown to another
+    assert endpoint("elsewhere:1").tls == TlsFiles("env.pem")
+
+
+def test_a_file_that_holds_the_key_is_named_where_a_key_is(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file.write_text(FILE.replace('api_key = "work-key"', 'api_key_file = "work.token"'))
+    beside = str(file.parent / "work.token")
+    assert endpoint(context="work") == Endpoint("work:1", "", beside)
+    assert endpoint(api_key="arg-key", context="work") == Endpoint("work:1", "arg-key")
+    monkeypatch.setenv("TUNESMITH_API_KEY_FILE", "env.token")
+    assert endpoint() == Endpoint("home:1", "", "env.token")
+    monkeypatch.setenv("TUNESMITH_API_KEY", "env-key")
+    assert endpoint() == Endpoint("home:1", "env-key")
