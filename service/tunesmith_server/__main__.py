@@ -26,8 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = Settings()
     except ValidationError as error:
         for found in error.errors():
-            name = "TUNESMITH_" + "__".join(str(part).upper() for part in found["loc"])
-            print(f"error: {name}: {found['msg']}", file=sys.stderr)
+            words = found["msg"].removeprefix("Value error, ")
+            print(f"error: {_setting(found['loc'])}: {words}", file=sys.stderr)
         sys.exit(2)
     try:
         options.run(settings, options)
@@ -106,6 +106,13 @@ def _check_writable(folder: Path) -> None:
             f"the data directory {folder} cannot be written to ({error.strerror}); "
             "set TUNESMITH_DATA_DIR to a folder that can",
         ) from error
+
+
+def _setting(location: tuple[int | str, ...]) -> str:
+    """The variable, and where in it if it holds JSON: `TUNESMITH_ISSUERS[0].rules[1].role`."""
+    count = next((n for n, part in enumerate(location) if isinstance(part, int)), len(location))
+    inside = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in location[count:])
+    return "TUNESMITH_" + "__".join(str(part).upper() for part in location[:count]) + inside
 
 
 def _plainly(error: Exception) -> str:

@@ -12,6 +12,7 @@ import structlog
 import uuid_utils
 
 from tunesmith_server.adapters.blobs import Blobs
+from tunesmith_server.adapters.identity import Jwks, SigningKeys, TokenIdentities, TrustedIssuer
 from tunesmith_server.adapters.inference.embedded import EmbeddedInference
 from tunesmith_server.adapters.inference.engine import EmbeddedEngine
 from tunesmith_server.adapters.local.artefacts import LocalArtefacts
@@ -26,6 +27,7 @@ from tunesmith_server.app.accounts import Accounts
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.api_keys import ApiKeys
 from tunesmith_server.app.auth import Keys, NewKey
+from tunesmith_server.app.authentication import Authenticator
 from tunesmith_server.app.catalogue import Catalogue
 from tunesmith_server.app.commands import Commands
 from tunesmith_server.app.datasets import Datasets
@@ -45,7 +47,7 @@ from tunesmith_server.app.watch import Watches
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.tokens import Sealer
 from tunesmith_server.edge.grpc.server import GrpcEdge, UseCases
-from tunesmith_server.settings import Settings
+from tunesmith_server.settings import Issuer, Settings
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +86,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         secret = await store.write(lambda tx: tx.system.secret(lambda: secrets.token_bytes(32)))
         keys = Keys(store, clock, secret, new_uid)
         given = settings.bootstrap_admin_key
+        identities = TokenIdentities([_trusted(issuer) for issuer in settings.issuers])
         admin_key = await keys.ensure_admin(given.get_secret_value() if given else None)
 
         is_postgres = not settings.database.startswith("sqlite")
@@ -150,7 +153,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         scheduler = Scheduler(store, admission, hints, clock, node=node, slots=slots)
         edge = GrpcEdge(
             settings.grpc,
-            keys,
+            Authenticator(keys, identities, store),
             UseCases(
                 fine_tunes=FineTunes(store, pager),
                 submission=Submission(
@@ -184,6 +187,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         address = await edge.start()
         background = [
             asyncio.create_task(hints.run(), name="hints"),
+            asyncio.create_task(identities.run(), name="identities"),
             asyncio.create_task(watches.run(), name="tailer"),
             asyncio.create_task(dispatcher.run(), name="dispatcher"),
             asyncio.create_task(scheduler.run(), name="scheduler"),
@@ -203,6 +207,30 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
             log.info("stopped")
+
+
+def _trusted(settings: Issuer) -> TrustedIssuer:
+    jwks = Jwks(
+        settings.issuer,
+        settings.jwks_url,
+        ca_file=settings.ca_file,
+        token_file=settings.token_file,
+    )
+    return TrustedIssuer(
+        settings.issuer,
+        settings.audience,
+        settings.algorithms,
+        settings.leeway_seconds,
+        [rule.claim_rule() for rule in settings.rules],
+        SigningKeys(
+            settings.issuer,
+            jwks,
+            settings.algorithms,
+            refresh_seconds=settings.refresh_seconds,
+            cool_down_seconds=settings.cool_down_seconds,
+            keep_seconds=settings.keep_seconds,
+        ),
+    )
 
 
 def _report_death(task: "asyncio.Task[None]") -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.audit import AuditRecord
 from tunesmith_server.domain.completion import (
     AdapterRef,
@@ -373,6 +374,23 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+# --- identity ---------------------------------------------------------------------------------
+
+
+class Identities(Protocol):
+    """Knows the bearers of tokens that others have issued: OIDC providers, Kubernetes."""
+
+    async def principal(self, token: str) -> Principal | None:
+        """Whom a valid token stands for; None for every other, whatever is wrong with it.
+
+        Valid: signed with a present key of a trusted issuer, for our audience, at this time, and
+        mapped by a rule of the operator. Whether the tenant exists is not looked at. The log tells
+        why a token was refused, and never the token. Asks an issuer at most once in a while,
+        however many tokens come.
+        """
+        ...
 
 
 # --- wake-ups ---------------------------------------------------------------------------------

@@ -1,11 +1,34 @@
 """The settings of `tunesmithd`: the only module that reads the environment."""
 
+import json
 import socket
+import ssl
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ByteSize, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ByteSize,
+    Field,
+    FilePath,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tunesmith_server.domain.access import Role
+from tunesmith_server.domain.identity import ClaimRule, is_tamper_proof
+from tunesmith_server.domain.tenant import KEY_PREFIX
+
+
+def _with_certificates(file: Path | None) -> Path | None:
+    if file:
+        try:
+            ssl.create_default_context(cafile=file)
+        except OSError as error:  # ssl.SSLError is one
+            raise ValueError(f"{file} holds no certificates in PEM ({error})") from None
+    return file
 
 
 class Grpc(BaseModel, frozen=True, extra="forbid"):
@@ -51,6 +74,69 @@ class DefaultLimits(BaseModel, frozen=True, extra="forbid"):
     trained_tokens_per_month: int | None = Field(None, ge=0)
 
 
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
+"""Asymmetric ones alone: never `none`, and never HS…, whose key we would have to share."""
+
+
+class Rule(BaseModel, frozen=True, extra="forbid"):
+    """Whom a token stands for, if its claims match: see `domain/identity.py`."""
+
+    match: dict[str, str] = Field({}, description="claim path → text or pattern")
+    tenant: str | None = Field(description="an id, text around one {claim.path}, or null")
+    role: Role
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        self.claim_rule()
+        return self
+
+    def claim_rule(self) -> ClaimRule:
+        """The rule as the domain has it."""
+        return ClaimRule(self.match, self.tenant, self.role)
+
+
+class Issuer(BaseModel, frozen=True, extra="forbid"):
+    """An issuer whose tokens are taken."""
+
+    issuer: str = Field(min_length=1, description="exactly as in the claim `iss`")
+    audience: tuple[str, ...] = Field(description="one of these must be in the claim `aud`")
+    rules: tuple[Rule, ...] = Field(description="the first that applies decides")
+    algorithms: tuple[Algorithm, ...] = ("RS256", "ES256", "EdDSA")
+    jwks_url: str | None = Field(None, description="the keys; found by OIDC discovery unless set")
+    ca_file: FilePath | None = Field(None, description="roots for asking the issuer")
+    token_file: FilePath | None = Field(None, description="a token to show at jwks_url")
+    leeway_seconds: float = Field(30, ge=0, le=300)
+    refresh_seconds: float = Field(300, gt=0)
+    cool_down_seconds: float = Field(10, gt=0)
+    keep_seconds: float = Field(86400, gt=0)
+
+    _roots = field_validator("ca_file")(_with_certificates)
+
+    @field_validator("audience", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        asked, name = (self.jwks_url, "jwks_url") if self.jwks_url else (self.issuer, "issuer")
+        if not is_tamper_proof(asked):
+            raise ValueError(
+                f"{name} {asked!r} is no https URL, and keys that come over plain http prove "
+                "nothing; http is for this machine alone"
+                + ("" if self.jwks_url else ". If this issuer is no URL, set jwks_url")
+            )
+        if self.token_file and not self.jwks_url:
+            # a place that was found by discovery must not be shown our token
+            raise ValueError("token_file needs jwks_url: the token is shown there and nowhere else")
+        for name in ("audience", "rules", "algorithms"):
+            if not all(getattr(self, name)) or not getattr(self, name):
+                raise ValueError(f"{name} is empty: no token would be taken")
+        return self
+
+
 class Settings(BaseSettings):
     """Every setting, with its default. Environment: `TUNESMITH_…`, nested by `__`."""
 
@@ -65,6 +151,9 @@ class Settings(BaseSettings):
     bootstrap_admin_key: SecretStr | None = Field(
         None, description="the first platform-admin key, made on a database that lacks it"
     )
+    issuers: Annotated[tuple[Issuer, ...], NoDecode] = Field(
+        (), description="JSON: whose tokens are taken besides API keys, and for whom"
+    )
     grpc: Grpc = Grpc()
     local: Local = Local()
     inference: Inference = Inference()
@@ -72,6 +161,34 @@ class Settings(BaseSettings):
     default_limits: DefaultLimits = DefaultLimits()
     drain_seconds: float = Field(10, ge=0, description="time for calls under way after SIGTERM")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+
+    @field_validator("bootstrap_admin_key")
+    @classmethod
+    def _is_a_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key and not key.get_secret_value().startswith(KEY_PREFIX):
+            raise ValueError(f"a key begins with {KEY_PREFIX}; other credentials are tokens")
+        return key
+
+    @field_validator("issuers", mode="before")
+    @classmethod
+    def _from_json(cls, value: Any) -> Any:
+        # here and not by pydantic-settings, whose error would not say where the JSON is broken
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"not JSON: {error}") from None
+
+    @field_validator("issuers")
+    @classmethod
+    def _each_once(cls, issuers: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
+        names = [issuer.issuer for issuer in issuers]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"{twice[0]} is there twice: give it once, with all of its audiences and rules"
+            )
+        return issuers
 
     @property
     def database(self) -> str:

@@ -1,6 +1,6 @@
 """A server in this process, on each database, that trains nothing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,9 @@ from pydantic import SecretStr
 from tunesmith_server.bootstrap import Running, serve
 from tunesmith_server.settings import Grpc, Local, Settings, Watch
 
+from tests.fakes.issuer import FakeIssuer
 from tests.integration.calls import ADMIN_KEY, ROWS, Caller, a_tenant, jsonl
+from tests.integration.tokens import trusting
 
 
 @pytest.fixture
@@ -38,3 +40,20 @@ async def acme(server: Running) -> Caller:
     caller = await a_tenant(server.address, "acme")
     await caller.upload(jsonl(ROWS))
     return caller
+
+
+@pytest.fixture
+def issuer(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeIssuer]:
+    """An OIDC issuer on this machine."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with FakeIssuer() as running:
+        yield running
+
+
+@pytest.fixture
+async def trusting_address(
+    issuer: FakeIssuer, tmp_path: Path, sqlite_database: str
+) -> AsyncIterator[str]:
+    """A service with a tenant acme that trusts the issuer."""
+    async with trusting(issuer, tmp_path) as address:
+        yield address

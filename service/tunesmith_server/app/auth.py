@@ -11,7 +11,11 @@ from tunesmith_server.domain.tenant import KEY_PREFIX, ApiKey, key_hash
 from tunesmith_server.ports import Clock, Store, Transaction
 
 _USE_NOTED_EVERY = timedelta(hours=1)
-_REFUSED = "no valid API key: send `authorization: Bearer sk-ts-…`"
+REFUSED = (
+    "no valid credential: send `authorization: Bearer …` with an API key (sk-ts-…) or a token of "
+    "an issuer that this service trusts"
+)
+"""The words of every refusal: they must not tell what is wrong with the credential."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Keys:
         found = await self._store.peek(lambda tx: tx.system.api_key(hashed))
         now = self._clock.now()
         if found is None or not found.opens(now):
-            raise Unauthenticated(_REFUSED)
+            raise Unauthenticated(REFUSED)
         if found.last_use_time is None or now - found.last_use_time >= _USE_NOTED_EVERY:
             id = found.id
             await self._store.write(lambda tx: tx.system.key_used(id, now))

@@ -12,7 +12,8 @@ import structlog
 from google.protobuf.message import Message
 from grpc_status import rpc_status
 
-from tunesmith_server.app.auth import Keys, require
+from tunesmith_server.app.auth import require
+from tunesmith_server.app.authentication import Authenticator
 from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.once import Once
 from tunesmith_server.app.rates import Rates
@@ -214,8 +215,8 @@ class Auditing(Interceptor):
 class Authentication(Interceptor):
     """Finds out who calls, and whether the role may. Health and reflection are open to all."""
 
-    def __init__(self, keys: Keys, rates: Rates) -> None:
-        self._keys = keys
+    def __init__(self, authenticator: Authenticator, rates: Rates) -> None:
+        self._authenticator = authenticator
         self._rates = rates
 
     async def call(self, method: str, inner: Handler, request: Any, context: Context) -> Any:
@@ -235,10 +236,9 @@ class Authentication(Interceptor):
         if not method.startswith(_PACKAGE):
             return
         header = dict(context.invocation_metadata() or ()).get("authorization", "")
-        scheme, _, key = str(header).partition(" ")
-        if scheme.lower() != "bearer" or not key:
-            raise Unauthenticated("send a key: `authorization: Bearer sk-ts-…`")
-        caller = await self._keys.principal(key.strip())
+        scheme, _, shown = str(header).partition(" ")
+        credential = shown.strip() if scheme.lower() == "bearer" else ""
+        caller = await self._authenticator.principal(credential)
         structlog.contextvars.bind_contextvars(tenant=caller.tenant, principal=caller.id)
         _principal.set(caller)
         require(caller, method.removeprefix(_PACKAGE))

@@ -27,7 +27,7 @@ from tunesmith.v1 import (
 
 from tunesmith_server.app.accounts import Accounts
 from tunesmith_server.app.api_keys import ApiKeys
-from tunesmith_server.app.auth import Keys
+from tunesmith_server.app.authentication import Authenticator
 from tunesmith_server.app.catalogue import Catalogue
 from tunesmith_server.app.commands import Commands
 from tunesmith_server.app.datasets import Datasets
@@ -85,7 +85,7 @@ class UseCases:
 class GrpcEdge:
     """The gRPC server of one process."""
 
-    def __init__(self, settings: Grpc, keys: Keys, use_cases: UseCases) -> None:
+    def __init__(self, settings: Grpc, authenticator: Authenticator, use_cases: UseCases) -> None:
         self._settings = settings
         age = int(settings.max_connection_age_seconds * 1000)
         self._server = grpc.aio.server(
@@ -93,13 +93,16 @@ class GrpcEdge:
                 RequestContext(),
                 Errors(),
                 Auditing(use_cases.commands),
-                Authentication(keys, use_cases.rates),
+                Authentication(authenticator, use_cases.rates),
                 Contract(ContractRules()),
             ],
             options=[
                 # two servers must not silently share a port (grpc #10755)
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", int(settings.max_message_bytes)),
+                # tokens of people in many groups are longer than the 8 KiB that are the default
+                ("grpc.max_metadata_size", 32 * 1024),
+                ("grpc.absolute_max_metadata_size", 64 * 1024),
                 ("grpc.max_connection_age_ms", age),
                 ("grpc.max_connection_age_grace_ms", 60_000),
                 ("grpc.keepalive_time_ms", 60_000),
