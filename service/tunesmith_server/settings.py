@@ -39,6 +39,37 @@ class Grpc(BaseModel, frozen=True, extra="forbid"):
     max_connection_age_seconds: float = Field(
         1800, gt=0, description="connections older than this are asked to come again"
     )
+    tls_cert_file: FilePath | None = Field(
+        None, description="certificate chain in PEM, the server's first; with it the port is TLS"
+    )
+    tls_key_file: FilePath | None = Field(None, description="the certificate's private key in PEM")
+    client_ca_file: FilePath | None = Field(
+        None, description="roots in PEM; with it, callers must show a certificate from them"
+    )
+
+    _roots = field_validator("client_ca_file")(_with_certificates)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.tls_cert_file is None) is not (self.tls_key_file is None):
+            raise ValueError("tls_cert_file and tls_key_file go together: set both or neither")
+        if self.client_ca_file and not self.tls_cert_file:
+            raise ValueError("client_ca_file needs tls_cert_file and tls_key_file")
+        if self.tls_cert_file and self.tls_key_file:
+            check_pair(self.tls_cert_file, self.tls_key_file)
+        return self
+
+
+def check_pair(certificate: Path, key: Path) -> None:
+    """ValueError unless the files are a certificate and its private key."""
+    try:
+        # the password would be asked for on the terminal; there is none to give
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except OSError as error:
+        raise ValueError(
+            f"{certificate} and {key} are no certificate with its unencrypted key, in PEM ({error})"
+        ) from None
 
 
 class Local(BaseModel, frozen=True, extra="forbid"):

@@ -54,6 +54,7 @@ from tunesmith_server.edge.grpc.interceptors import (
 from tunesmith_server.edge.grpc.models import ModelServicer
 from tunesmith_server.edge.grpc.runner import RunnerServicer
 from tunesmith_server.edge.grpc.tenants import TenantServicer
+from tunesmith_server.edge.grpc.tls import ServerCertificates
 from tunesmith_server.settings import Grpc
 
 SERVICES = tuple(
@@ -142,7 +143,7 @@ class GrpcEdge:
         """Take calls; the address with the port that was taken. Unavailable if it is in use."""
         host = self._settings.listen.rpartition(":")[0]
         try:
-            port = self._server.add_insecure_port(self._settings.listen)
+            port = self._bind()
         except RuntimeError:
             port = 0
         if not port:
@@ -155,6 +156,12 @@ class GrpcEdge:
         for service in ("", *SERVICES):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         return f"{host}:{port}"
+
+    def _bind(self) -> int:
+        if not self._settings.tls_cert_file:
+            return self._server.add_insecure_port(self._settings.listen)
+        certificates = ServerCertificates(self._settings)
+        return self._server.add_secure_port(self._settings.listen, certificates.credentials())
 
     async def stop(self, grace: float) -> None:
         """Say NOT_SERVING, let calls under way end within `grace` seconds."""
