@@ -21,6 +21,7 @@ from pathlib import Path
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
+import quota
 import uvloop
 from servers import ADMIN_KEY, Cost, Server, bare, tunesmithd
 from tunesmith import AsyncClient
@@ -78,12 +79,17 @@ async def main() -> None:
                     (limit, lambda: idle.fine_tunes.get(run.name)),
                     (service, lambda: acme.fine_tunes.get(run.name)),
                 )
-                await _compare(
+                create = await _compare(
                     "CreateFineTune",
                     (limit, lambda: idle.fine_tunes.create("sums", "tiny-random")),
                     (service, lambda: acme.fine_tunes.create("sums", "tiny-random")),
                 )
                 await _at_rest(service)
+        cost = await quota.measure(data)
+    print(
+        f"Quota: {cost.share:.0%} of a create's transaction ({cost.whole:.0f} µs in one process), "
+        f"{cost.share * cost.whole / create:.0%} of CreateFineTune"
+    )
     print(f"\nCPU microseconds of the server for one; {time.monotonic() - began:.0f} s in all.")
 
 
@@ -93,12 +99,14 @@ async def _tenant(service: Server) -> str:
         return (await admin.keys.create("acme", "editor")).secret
 
 
-async def _compare(name: str, limit: tuple[Server, Call], service: tuple[Server, Call]) -> None:
+async def _compare(name: str, limit: tuple[Server, Call], service: tuple[Server, Call]) -> float:
+    """Print both; CPU microseconds of the service for one call."""
     for _, call in (limit, service):  # connections, caches
         await asyncio.gather(*(call() for _ in range(CALLERS)))
     pairs = [(await _calls(*limit), await _calls(*service)) for _ in range(ROUNDS)]
     rate = statistics.median(second.count / second.wall for _, second in pairs)
     _show(name, pairs, f"{rate:,.0f} calls/s")
+    return statistics.median(second.microseconds for _, second in pairs)
 
 
 async def _calls(server: Server, call: Call) -> Spent:

@@ -195,7 +195,9 @@ def bounds(
     """
     key = limit_key(dimension, base_model)
     lifted = False
-    nobody_says = not any(key in tenant.limits for tenant in chain)
+    nobody_says = all(key not in tenant.limits for tenant in chain)
+    if base_model and nobody_says:
+        return
     for place, tenant in enumerate(chain):
         if base_model and key not in tenant.limits:
             continue

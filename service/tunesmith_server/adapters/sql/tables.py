@@ -218,6 +218,7 @@ class CounterRow(SQLModel, table=True):
     """How much of a dimension is taken in a scope and period. Limits are the callers' business."""
 
     __tablename__ = "counters"
+    __table_args__ = {"sqlite_with_rowid": False}  # one tree to write, not two
     scope: str = Field(primary_key=True)
     dimension: str = Field(primary_key=True)
     period: str = Field(primary_key=True)
@@ -229,6 +230,7 @@ class HoldRow(SQLModel, table=True):
     """What a run holds of a counter."""
 
     __tablename__ = "holds"
+    __table_args__ = {"sqlite_with_rowid": False}
     subject: str = Field(primary_key=True)
     scope: str = Field(primary_key=True)
     dimension: str = Field(primary_key=True)
@@ -297,6 +299,7 @@ class RequestRow(SQLModel, table=True):
     """The first answer to a request_id. `tenant` is empty for the platform's own."""
 
     __tablename__ = "requests"
+    __table_args__ = {"sqlite_with_rowid": False}
     tenant: str = Field(primary_key=True)
     request_id: str = Field(primary_key=True)
     method: str
