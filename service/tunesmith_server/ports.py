@@ -216,6 +216,13 @@ class SystemScope(Protocol):
         """The installation's secret, made by `new` on first use."""
         ...
 
+    def alone(self, what: str) -> None:
+        """Wait until no other transaction on any replica is `alone` with `what`, then be so.
+
+        It lasts until the transaction ends, so "look, then write" is safe after it.
+        """
+        ...
+
     def tenant(self, id: str, *, lock: bool = False) -> Tenant:
         """The tenant, or NotFound; with `lock` nobody else changes it in the meantime."""
         ...
@@ -334,7 +341,10 @@ class SystemScope(Protocol):
         ...
 
     def events_of(self, after: Mapping[str, int], limit: int) -> Mapping[str, Sequence[Event]]:
-        """Events of many runs at once, by uid, each after its own sequence: the tailer's query."""
+        """Events of many runs at once, by uid, each after its own sequence: the tailer's query.
+
+        At most `limit` of each run, in order, however many the others have.
+        """
         ...
 
     def active_uids(self) -> Sequence[str]:

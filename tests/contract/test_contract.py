@@ -69,7 +69,8 @@ def test_every_domain_error_has_a_code_and_a_reason_that_the_contract_documents(
     assert kinds == CODES.keys()
     documented = {name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.keys()}  # noqa: SIM118
     assert {kind.reason for kind in kinds} <= documented
-    assert len({kind.reason for kind in kinds}) == len(kinds)
+    own = [kind for kind in kinds if "reason" in vars(kind)]  # the others have their parent's
+    assert len({kind.reason for kind in own}) == len(own)
 
 
 def test_the_code_that_a_reason_is_documented_with_is_the_code_that_is_sent():

@@ -103,6 +103,21 @@ async def test_events_are_dense_and_in_order_however_many_write_at_once(store: S
     assert (await store.read(lambda tx: tx.of("acme").fine_tune("bot"))).version == 41
 
 
+async def test_a_run_that_talks_much_takes_nothing_from_the_share_of_another(store: SqlStore):
+    runs = [await add(store, numbered(n), *(str(i) for i in range(5))) for n in range(3)]
+    loud = await add(store, numbered(9), *(str(i) for i in range(100)))
+    after = {loud.uid: 90, **{run.uid: n for n, run in enumerate(runs)}, "nobody": 0}
+    found = await store.read(lambda tx: tx.system.events_of(after, 4))
+    numbers = {uid: [event.sequence for event in events] for uid, events in found.items()}
+    assert numbers == {
+        loud.uid: [91, 92, 93, 94],
+        "uid-0": [1, 2, 3, 4],
+        "uid-1": [2, 3, 4, 5],
+        "uid-2": [3, 4, 5],
+    }
+    assert await store.read(lambda tx: tx.system.events_of({}, 4)) == {}
+
+
 async def test_one_work_that_fails_leaves_its_neighbours_alone(store: SqlStore):
     async def work(number: int) -> str:
         def change(tx: Transaction) -> None:

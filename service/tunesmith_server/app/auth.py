@@ -62,11 +62,12 @@ class Keys:
     async def ensure_admin(self, secret: str | None) -> NewKey | None:
         """Make the first platform-admin key: `secret`, or a random one on an empty database.
 
-        None if there was nothing to do.
+        None if there was nothing to do. Of replicas that start at once, one makes it.
         """
         new = self.make(None, Role.PLATFORM_ADMIN, secret=secret, display_name="bootstrap")
 
         def work(tx: Transaction) -> bool:
+            tx.system.alone("admin key")  # before looking: two that look at once see nothing
             there = tx.system.api_key(new.key.hash) if secret else tx.system.has_api_keys()
             if not there:
                 tx.system.add_platform_key(new.key)

@@ -23,6 +23,8 @@ from tunesmith_server.domain.tokens import Sealer
 from tunesmith_server.ports import Hints, Store, Transaction
 
 _PAGE = 500
+_A_TICK = 10_000
+_SHARE = 20
 _KEPT_BATCHES = 64
 
 
@@ -225,8 +227,10 @@ class Watches:
                 self._watched.clear()
                 await self._watched.wait()
             wanted = {uid: tail.last for uid, tail in self._tails.items()}
+            # as much for each: a run that talks much must not keep the others waiting
+            share = min(_PAGE, max(_SHARE, _A_TICK // len(wanted)))
             found = await self._store.read(
-                lambda tx, wanted=wanted: tx.system.events_of(wanted, _PAGE)  # type: ignore[misc]
+                lambda tx, wanted=wanted, share=share: tx.system.events_of(wanted, share)  # type: ignore[misc]
             )
             busy = False
             for uid, events in found.items():

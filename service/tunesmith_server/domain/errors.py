@@ -26,6 +26,7 @@
   - StorageFull           no room to keep what was sent
   - CursorExpired         the history asked for is no longer kept
   - Unavailable           something the platform needs is away; try again
+    - OutcomeUnknown      it went away at the last moment: it may be done; look first
     - ModelLoading        the model is being brought into memory; try again
   - NotBuiltYet           in the contract, but not in this version of the service
 
@@ -266,6 +267,14 @@ class Unavailable(DomainError):
     def __init__(self, message: str, *, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class OutcomeUnknown(Unavailable):
+    """The database went away at the commit, so the change may have been made or not.
+
+    A caller looks first, or repeats with the same request_id, which never does a thing twice. The
+    reason is that of Unavailable: clients retry by themselves only what is safe to repeat.
+    """
 
 
 class ModelLoading(Unavailable):

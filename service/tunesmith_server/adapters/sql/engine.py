@@ -1,19 +1,38 @@
 """Engines that behave alike on SQLite and PostgreSQL, and their errors as the domain's."""
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError, TimeoutError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    SQLAlchemyError,
+    TimeoutError,
+)
 from sqlalchemy.pool import QueuePool
 
-from tunesmith_server.domain.errors import StorageFull, Unavailable
+from tunesmith_server.domain.errors import OutcomeUnknown, StorageFull, Unavailable
 
-_PRAGMAS = ("journal_mode=WAL", "busy_timeout=10000", "foreign_keys=ON", "synchronous=FULL")
+BUSY_TIMEOUT_MS = 10_000
+"""How long one waits for SQLite's locks."""
+
+_PRAGMAS = (
+    "journal_mode=WAL",
+    f"busy_timeout={BUSY_TIMEOUT_MS}",
+    "foreign_keys=ON",
+    "synchronous=FULL",
+)
 _RETRY_STATES = frozenset({"40001", "40P01"})  # serialization failure, deadlock
 _DISK_FULL = "53100"
 _NO_ROOM = "the database has no room left on its disk"
+_UNKNOWN = (
+    "the database went away while it confirmed the change: it is not known whether it was made; "
+    "look before you ask again, or repeat the call with the same request_id"
+)
 
 
 def is_sqlite(url: str) -> bool:
@@ -70,24 +89,49 @@ def may_rerun(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A transaction that is committed when the block ends, with the domain's errors.
+
+    Before the commit a lost connection means that nothing was done: Unavailable. At the commit it
+    may mean either: OutcomeUnknown.
+    """
+    with translated(), engine.connect() as connection, connection.begin() as begun:
+        yield connection
+        with _committing():
+            begun.commit()
+
+
+@contextlib.contextmanager
+def _committing() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise  # a definite no
+    except DBAPIError as error:
+        if may_rerun(error) or isinstance(translate(error), StorageFull):
+            raise  # so are these
+        raise OutcomeUnknown(_UNKNOWN, retry_after=1) from error
+
+
+@contextlib.contextmanager
 def translated() -> Iterator[None]:
     """Raise what the database raises as StorageFull or Unavailable, where it is one of those."""
     try:
         yield
-    except (OperationalError, TimeoutError) as error:
-        raise translate(error) from error
+    except (OperationalError, TimeoutError, sqlite3.OperationalError) as error:
+        raise translate(error) from error  # SQLite's own where the driver is called directly
     except DBAPIError as error:
         if error.connection_invalidated:
             raise translate(error) from error
         raise
 
 
-def translate(error: SQLAlchemyError) -> Exception:
+def translate(error: SQLAlchemyError | sqlite3.Error) -> Exception:
     """The domain's error for one of the database."""
-    original = getattr(error, "orig", None)
+    original = getattr(error, "orig", error)
     if getattr(original, "sqlstate", None) == _DISK_FULL or "disk is full" in str(original):
         return StorageFull(_NO_ROOM)
-    if isinstance(error, OperationalError | TimeoutError):
+    if isinstance(error, OperationalError | TimeoutError | sqlite3.OperationalError):
         return Unavailable("the database is away or busy; try again", retry_after=1)
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return Unavailable("the database went away; try again", retry_after=1)

@@ -1,14 +1,21 @@
 """Statements about runs and their events, with the tenant in every one."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     Connection,
     Row,
+    Select,
+    String,
+    and_,
     bindparam,
+    cast,
     delete,
     false,
     func,
@@ -212,6 +219,33 @@ class RunStatements:
 def event_of(row: Row[Any]) -> Event:
     """The event of a row that has a document."""
     return decoded(row.document, Event)
+
+
+def news(connection: Connection, after: Mapping[str, int], limit: int) -> Select[Any]:
+    """The events of many runs, each run's in order: at most `limit` of each after its own.
+
+    The runs go in as one parameter, so there is one statement for any number of them. Events of a
+    run are numbered densely, so a run's share is a range of its key: nothing is sorted or counted.
+    """
+    if connection.dialect.name == "postgresql":
+        uids = cast(list(after), ARRAY(String))
+        places = cast(list(after.values()), ARRAY(BigInteger))
+        wanted = func.unnest(uids, places).table_valued("uid", "place").render_derived("wanted")
+        uid: Any = wanted.c.uid
+        place: Any = wanted.c.place
+    else:
+        pairs = json.dumps(list(after.items()))
+        wanted = func.json_each(pairs).table_valued("value", name="wanted")
+        uid = func.json_extract(wanted.c.value, "$[0]")
+        place = func.json_extract(wanted.c.value, "$[1]")
+    mine = and_(
+        EVENTS.c.run_uid == uid, EVENTS.c.sequence > place, EVENTS.c.sequence <= place + limit
+    )
+    return (
+        select(EVENTS.c.document, EVENTS.c.run_uid)
+        .select_from(wanted.join(EVENTS, mine))
+        .order_by(EVENTS.c.run_uid, EVENTS.c.sequence)
+    )
 
 
 def _columns(run: FineTune) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """What no tenant owns, and what the dispatcher does across tenants."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tunesmith_server.adapters.sql.documents import (
@@ -18,7 +19,7 @@ from tunesmith_server.adapters.sql.documents import (
 )
 from tunesmith_server.adapters.sql.prepared import Prepared
 from tunesmith_server.adapters.sql.queue import QueueStatements
-from tunesmith_server.adapters.sql.runs import EVENTS, RUNS, event_of
+from tunesmith_server.adapters.sql.runs import RUNS, event_of, news
 from tunesmith_server.adapters.sql.tables import (
     ApiKeyRow,
     AuditRow,
@@ -73,6 +74,8 @@ _ANSWER = Prepared(
 # what refers to a tenant and goes with it, in an order that keeps every reference good
 _OF_TENANT: tuple[Any, ...] = (ApiKeyRow, ShareRow, PresenceRow)
 
+_RUNS_A_STATEMENT = 1000
+
 
 class SqlSystemScope(QueueStatements):
     """The SystemScope port."""
@@ -91,6 +94,13 @@ class SqlSystemScope(QueueStatements):
                 pass  # another replica was first
             found = self._connection.execute(statement).scalar_one()
         return bytes(found)
+
+    def alone(self, what: str) -> None:
+        """Wait until no other transaction is alone with `what`; SQLite's writer always is."""
+        if self._locks:
+            digest = hashlib.blake2b(what.encode(), digest_size=8, person=b"system").digest()
+            lock = int.from_bytes(digest, signed=True)
+            self._connection.execute(select(func.pg_advisory_xact_lock(lock)))
 
     def tenant(self, id: str, *, lock: bool = False) -> Tenant:
         """The tenant, or NotFound; with `lock` nobody else changes it in the meantime."""
@@ -198,23 +208,10 @@ class SqlSystemScope(QueueStatements):
     def events_of(self, after: Mapping[str, int], limit: int) -> Mapping[str, Sequence[Event]]:
         """Events of many runs at once, each after its own sequence."""
         found: dict[str, list[Event]] = {}
-        uids = list(after)
-        for start in range(0, len(uids), 200):  # bounded statements
-            some = uids[start : start + 200]
-            statement = (
-                select(EVENTS.c.document, EVENTS.c.run_uid)
-                .where(
-                    or_(
-                        *(
-                            and_(EVENTS.c.run_uid == uid, EVENTS.c.sequence > after[uid])
-                            for uid in some
-                        )
-                    )
-                )
-                .order_by(EVENTS.c.run_uid, EVENTS.c.sequence)
-                .limit(limit)
-            )
-            for row in self._connection.execute(statement):
+        runs = list(after.items())
+        for start in range(0, len(runs), _RUNS_A_STATEMENT):
+            some = dict(runs[start : start + _RUNS_A_STATEMENT])
+            for row in self._connection.execute(news(self._connection, some, limit)):
                 found.setdefault(row.run_uid, []).append(event_of(row))
         return found
 

@@ -36,6 +36,7 @@ CODES: dict[type[errors.DomainError], int] = {
     errors.StorageFull: code_pb2.RESOURCE_EXHAUSTED,
     errors.CursorExpired: code_pb2.OUT_OF_RANGE,
     errors.Unavailable: code_pb2.UNAVAILABLE,
+    errors.OutcomeUnknown: code_pb2.UNAVAILABLE,
     errors.ModelLoading: code_pb2.UNAVAILABLE,
     errors.NotBuiltYet: code_pb2.UNIMPLEMENTED,
 }
