@@ -19,6 +19,7 @@ from tunesmith_server.domain.dataset import Dataset
 from tunesmith_server.domain.errors import QuotaViolation
 from tunesmith_server.domain.events import Event, Kind
 from tunesmith_server.domain.fair_share import Share
+from tunesmith_server.domain.filters import EVERYTHING, Filter
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.model import BaseModel, Model
 from tunesmith_server.domain.observation import Observation, Report, StopMode
@@ -40,13 +41,14 @@ class Clock(Protocol):
 
 @dataclass(frozen=True)
 class PageOf:
-    """Which page of a list: at most `limit` rows of those that come after `after`.
+    """Which page of a list: at most `limit` rows of those that match and come after `after`.
 
     `after` is the key of the last row of the page before, as the store gave it; newest first.
     """
 
     limit: int
     after: str = ""
+    filter: Filter = EVERYTHING
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class TenantScope(Protocol):
         ...
 
     def fine_tunes(
-        self, page: PageOf, *, states: Sequence[State] = (), labels: Mapping[str, str] | None = None
+        self, page: PageOf, *, states: Sequence[State] = ()
     ) -> Sequence[tuple[str, FineTune]]:
         """Runs, newest first, each with its key for `PageOf.after`."""
         ...

@@ -78,7 +78,7 @@ class Datasets:
         return (await self._calls.unary(self._stub.GetDataset, request)).dataset
 
     def list(self, *, filter: str = "", parent: str = "") -> AsyncGenerator[pb.Dataset, None]:
-        """Every dataset, newest first."""
+        """Every dataset, newest first; `filter` is over `state` and `labels.KEY`."""
         request = pb.ListDatasetsRequest(parent=_names.tenant(parent), filter=filter)
         return paged(self._calls, self._stub.ListDatasets, request, lambda page: page.datasets)
 

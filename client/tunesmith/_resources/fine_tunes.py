@@ -118,7 +118,11 @@ class FineTunes:
         filter: str = "",
         parent: str = "",
     ) -> AsyncGenerator[pb.FineTune, None]:
-        """Every run, newest first; of `states` only, if any are given."""
+        """Every run, newest first; of `states` only, if any are given.
+
+        `filter` is as in `state = RUNNING AND labels.team = search`, over `state`, `labels.KEY` and
+        `create_time`; a wrong one is an InvalidArgumentError that says where.
+        """
         wanted: Any = states  # each generator of stubs types enums in its own way
         request = pb.ListFineTunesRequest(
             parent=_names.tenant(parent), filter=filter, states=wanted

@@ -26,7 +26,7 @@ class Models:
         return (await self._calls.unary(self._stub.GetModel, request)).model
 
     def list(self, *, filter: str = "", parent: str = "") -> AsyncGenerator[pb.Model, None]:
-        """Every tuned model, newest first."""
+        """Every tuned model, newest first; `filter` is over `base_model` and `labels.KEY`."""
         request = pb.ListModelsRequest(parent=_names.tenant(parent), filter=filter)
         return paged(self._calls, self._stub.ListModels, request, lambda page: page.models)
 

@@ -84,7 +84,10 @@ class Tenants:
         return (await self._calls.unary(self._stub.GetTenant, request)).tenant
 
     def list(self, *, filter: str = "") -> AsyncGenerator[pb.Tenant, None]:
-        """Every tenant, newest first. Needs a platform admin."""
+        """Every tenant, newest first; `filter` is over `state` and `labels.KEY`.
+
+        Needs a platform admin.
+        """
         request = pb.ListTenantsRequest(filter=filter)
         return paged(self._calls, self._stub.ListTenants, request, lambda page: page.tenants)
 

@@ -10,7 +10,7 @@ from tunesmith._errors import TunesmithError
 from tunesmith._sync import Client
 from tunesmith.cli import _findings
 from tunesmith.cli._output import document, show, show_all
-from tunesmith.cli._session import DIFFERS, Format, Session, command
+from tunesmith.cli._session import DIFFERS, Filter, Format, Session, command
 from tunesmith.cli._text import last, size, state, when
 from tunesmith.v1 import dataset_pb2 as pb
 
@@ -58,12 +58,12 @@ def get(session: Session, name: Name) -> None:
 
 
 @command(app, "list")
-def list_datasets(session: Session) -> None:
-    """List datasets, newest first."""
+def list_datasets(session: Session, filter: Filter = "") -> None:
+    """List datasets, newest first. Fields to filter by: state, labels.KEY."""
     with session.client() as client:
         show_all(
             session,
-            client.datasets.list(),
+            client.datasets.list(filter=filter),
             {
                 "dataset": lambda d: last(d.name),
                 "state": _state,
@@ -72,7 +72,9 @@ def list_datasets(session: Session) -> None:
                 "version": lambda d: d.version_number,
                 "updated": lambda d: when(d.update_time),
             },
-            empty="there is no dataset yet: tunesmith datasets upload FILE",
+            empty="no dataset matches"
+            if filter
+            else "there is no dataset yet: tunesmith datasets upload FILE",
         )
 
 

@@ -11,7 +11,7 @@ from tunesmith.cli import _labels, _live, _plan, _results, _submit
 from tunesmith.cli._output import as_json, document, show, show_all
 from tunesmith.cli._run_options import LIMIT_OPTIONS, PRIORITY, Limit, limit
 from tunesmith.cli._runs import fields, follow, run_state, steps
-from tunesmith.cli._session import Format, Session, command
+from tunesmith.cli._session import Filter, Format, Session, command
 from tunesmith.cli._text import last, number, size, when
 
 app = typer.Typer(no_args_is_help=True, help="Fine-tuning runs: plan, start, follow, steer, read.")
@@ -45,12 +45,16 @@ def get(session: Session, name: Name) -> None:
 
 
 @command(app, "list")
-def list_runs(session: Session) -> None:
-    """List runs, newest first."""
+def list_runs(session: Session, filter: Filter = "") -> None:
+    """List runs, newest first. Fields to filter by: state, labels.KEY, create_time.
+
+    \b
+    tunesmith fine-tunes list --filter 'state = RUNNING AND labels.team = search'
+    """
     with session.client() as client:
         show_all(
             session,
-            client.fine_tunes.list(),
+            client.fine_tunes.list(filter=filter),
             {
                 "run": lambda r: last(r.name),
                 "state": run_state,
@@ -59,7 +63,9 @@ def list_runs(session: Session) -> None:
                 "model": lambda r: last(r.status.model),
                 "created": lambda r: when(r.create_time),
             },
-            empty="there is no run yet: tunesmith fine-tunes create -t DATASET -m MODEL",
+            empty="no run matches"
+            if filter
+            else "there is no run yet: tunesmith fine-tunes create -t DATASET -m MODEL",
         )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tunesmith.cli._output import as_json, document, show, show_all
-from tunesmith.cli._session import Session, command
+from tunesmith.cli._session import Filter, Session, command
 from tunesmith.cli._text import last, number, plain, size, when
 from tunesmith.v1 import model_pb2 as pb
 
@@ -15,12 +15,12 @@ Name = Annotated[str, typer.Argument(help="The model's id or name.", show_defaul
 
 
 @command(app, "list")
-def list_models(session: Session) -> None:
-    """List tuned models, newest first."""
+def list_models(session: Session, filter: Filter = "") -> None:
+    """List tuned models, newest first. Fields to filter by: base_model, labels.KEY."""
     with session.client() as client:
         show_all(
             session,
-            client.models.list(),
+            client.models.list(filter=filter),
             {
                 "model": lambda m: last(m.name),
                 "public name": lambda m: m.public_name,
@@ -28,7 +28,7 @@ def list_models(session: Session) -> None:
                 "size": lambda m: size(m.size_bytes),
                 "created": lambda m: when(m.create_time),
             },
-            empty="there is no tuned model yet",
+            empty="no model matches" if filter else "there is no tuned model yet",
         )
 
 

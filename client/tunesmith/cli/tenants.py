@@ -10,7 +10,7 @@ from tunesmith._sync import Client
 from tunesmith.cli import _labels, _naming
 from tunesmith.cli._output import show, show_all
 from tunesmith.cli._quantities import UNLIMITED, exactly
-from tunesmith.cli._session import FAILED, Session, command
+from tunesmith.cli._session import FAILED, Filter, Session, command
 from tunesmith.cli._text import last, named, when
 from tunesmith.cli.quotas import parsed
 from tunesmith.v1 import tenant_pb2 as pb
@@ -102,12 +102,12 @@ def get(
 
 
 @command(app, "list")
-def list_tenants(session: Session) -> None:
-    """List tenants."""
+def list_tenants(session: Session, filter: Filter = "") -> None:
+    """List tenants, newest first. Fields to filter by: state, labels.KEY."""
     with session.client() as client:
         show_all(
             session,
-            client.tenants.list(),
+            client.tenants.list(filter=filter),
             {
                 "tenant": lambda t: last(t.name),
                 "state": _state,
@@ -115,7 +115,9 @@ def list_tenants(session: Session) -> None:
                 "name": lambda t: t.display_name,
                 "created": lambda t: when(t.create_time),
             },
-            empty="there is no tenant yet: tunesmith tenants create NAME",
+            empty="no tenant matches"
+            if filter
+            else "there is no tenant yet: tunesmith tenants create NAME",
         )
 
 

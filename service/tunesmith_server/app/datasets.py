@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from tunesmith.dataset_rules import Inspector, Report, Shape, encode_report
 
+from tunesmith_server.app import filters
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.commands import Call, Commands, refuse_suspended
 from tunesmith_server.app.once import Once
@@ -143,7 +144,7 @@ class Datasets:
     ) -> Page[Dataset]:
         """A tenant's datasets, newest first."""
         tenant = owned(parent.tenant, principal.tenant, str(parent))
-        of = self._pager.of(page, f"{tenant}/datasets")
+        of = self._pager.of(page, f"{tenant}/datasets", filters.DATASETS)
         found = await self._store.read(lambda tx: tx.of(tenant).datasets(of))
         return self._pager.page(page, f"{tenant}/datasets", found)
 

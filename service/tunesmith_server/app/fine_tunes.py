@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from tunesmith_server.app import filters
 from tunesmith_server.app.pages import Page, Pager, PageRequest
 from tunesmith_server.app.scope import scope_of
 from tunesmith_server.domain.access import Principal
@@ -38,7 +39,7 @@ class FineTunes:
         """A tenant's runs, newest first."""
         tenant = owned(parent.tenant, principal.tenant, str(parent))
         bound = f"{tenant}/fineTunes?{','.join(sorted(states))}"
-        of = self._pager.of(page, bound)
+        of = self._pager.of(page, bound, filters.FINE_TUNES)
         found = await self._store.read(lambda tx: tx.of(tenant).fine_tunes(of, states=states))
         return self._pager.page(page, bound, found)
 

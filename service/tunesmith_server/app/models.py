@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from tunesmith_server.app import filters
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.pages import Page, Pager, PageRequest
@@ -64,7 +65,7 @@ class Models:
     ) -> Page[Model]:
         """A tenant's tuned models, newest first."""
         tenant = owned(parent.tenant, principal.tenant, str(parent))
-        of = self._pager.of(page, f"{tenant}/models")
+        of = self._pager.of(page, f"{tenant}/models", filters.MODELS)
         found = await self._store.read(lambda tx: tx.of(tenant).models(of))
         return self._pager.page(page, f"{tenant}/models", found)
 

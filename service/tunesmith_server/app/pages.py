@@ -1,10 +1,16 @@
-"""Pages of a list: tokens are sealed, and bound to the tenant, the list and its filter."""
+"""Pages of a list: tokens are sealed, and bound to the tenant, the list and its filter.
+
+A list that can be filtered gives its fields to `Pager.of`, and hands the store the `PageOf` that
+comes back; that is all there is to it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from tunesmith_server.domain.errors import FieldViolation, PageTokenInvalid
+from tunesmith_server.domain.filter_parser import parse
+from tunesmith_server.domain.filters import Fields
 from tunesmith_server.domain.tokens import Sealer
 from tunesmith_server.ports import PageOf
 
@@ -20,6 +26,7 @@ class PageRequest:
 
     size: int = 0
     token: str = ""
+    filter: str = ""
 
     @property
     def limit(self) -> int:
@@ -41,20 +48,32 @@ class Pager:
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
 
-    def of(self, request: PageRequest, bound_to: str) -> PageOf:
-        """The rows to ask the store for: one more than the page, to know whether more follow."""
+    def of(self, request: PageRequest, bound_to: str, fields: Fields | None = None) -> PageOf:
+        """The rows to ask the store for: one more than the page, to know whether more follow.
+
+        Raises InvalidArgument for a filter that is not one over `fields`, PageTokenInvalid.
+        """
+        filter = parse(request.filter, fields or {})
         if not request.token:
-            return PageOf(request.limit + 1)
-        after = self._sealer.open("page", bound_to, request.token)
+            return PageOf(request.limit + 1, filter=filter)
+        after = self._sealer.open("page", _bond(request, bound_to), request.token)
         if after is None:
             raise PageTokenInvalid(
-                [FieldViolation("page_token", "is none that this server gave for this list")]
+                [
+                    FieldViolation(
+                        "page_token", "is none that this server gave for this list and filter"
+                    )
+                ]
             )
-        return PageOf(request.limit + 1, after)
+        return PageOf(request.limit + 1, after, filter)
 
     def page(self, request: PageRequest, bound_to: str, found: Sequence[tuple[str, T]]) -> Page[T]:
         """The page that `found`, asked for by `of`, makes."""
         shown = found[: request.limit]
         more = len(found) > request.limit
-        token = self._sealer.seal("page", bound_to, shown[-1][0]) if more else ""
+        token = self._sealer.seal("page", _bond(request, bound_to), shown[-1][0]) if more else ""
         return Page(tuple(row for _, row in shown), token)
+
+
+def _bond(request: PageRequest, bound_to: str) -> str:
+    return f"{bound_to}?{request.filter}" if request.filter else bound_to

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from tunesmith_server.app import filters
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.dispatcher import TENANT_SUSPENDED
@@ -134,7 +135,7 @@ class Tenants:
 
     async def list(self, page: PageRequest) -> Page[Tenant]:
         """Every tenant, newest first."""
-        of = self._pager.of(page, "tenants")
+        of = self._pager.of(page, "tenants", filters.TENANTS)
         found = await self._store.read(lambda tx: tx.system.tenants(of))
         return self._pager.page(page, "tenants", found)
 

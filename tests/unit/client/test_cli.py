@@ -58,6 +58,14 @@ async def test_options_stand_before_or_after_the_command_and_the_later_wins(serv
     assert (await tunesmith("--api-key", "wrong", "whoami", "--api-key", KEY)).exit_code == 0
 
 
+async def test_lists_pass_their_filter_on(service: FakeService):
+    for command in ("fine-tunes", "datasets"):
+        shown = await tunesmith(command, "list", "--filter", "state = RUNNING")
+        assert (shown.exit_code, shown.stdout) == (0, "")
+        assert "matches" in shown.stderr
+        assert service.requests[-1].filter == "state = RUNNING"  # type: ignore[attr-defined]
+
+
 async def test_a_key_can_be_taken_out_of_the_json():
     made = await tunesmith("keys", "create", "--tenant", "acme", "--role", "editor", "-o", "json")
     assert json.loads(made.stdout)["secret"] == "sk-ts-secret-1"

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from tunesmith_server.adapters.sql.documents import decoded, encoded, page_key, paged
+from tunesmith_server.adapters.sql.filters import filtered, label_column
 from tunesmith_server.adapters.sql.prepared import Prepared
 from tunesmith_server.adapters.sql.tables import EventRow, FineTuneRow
 from tunesmith_server.domain.errors import AlreadyExists, NotFound
@@ -44,7 +45,7 @@ _ENDED = [state.value for state in State if state.is_terminal]
 _COLUMNS = (
     *("tenant", "id", "state", "node", "priority", "rank", "held", "wait_reason", "deadline"),
     *("base_model", "create_time", "training_dataset", "validation_dataset"),
-    *("version", "last_event", "due", "document"),
+    *("version", "last_event", "due", "labels", "document"),
 )
 """What of a run changes with it."""
 
@@ -99,19 +100,15 @@ class RunStatements:
             return run_from(*row)
         raise NotFound(str(FineTuneName(self._tenant, id)))
 
-    def page(
-        self, page: PageOf, states: Sequence[State], labels: Mapping[str, str] | None
-    ) -> Sequence[tuple[str, FineTune]]:
+    def page(self, page: PageOf, states: Sequence[State]) -> Sequence[tuple[str, FineTune]]:
         """Runs, newest first, each with its key."""
         statement = select(*_READ, RUNS.c.create_time, RUNS.c.id).where(
             RUNS.c.tenant == self._tenant
         )
         if states:
             statement = statement.where(RUNS.c.state.in_([state.value for state in states]))
-        rows = self._connection.execute(paged(statement, RUNS, page))
-        found = [(page_key(row.create_time, row.id), run_of(row)) for row in rows]
-        wanted = (labels or {}).items()
-        return [(key, run) for key, run in found if wanted <= run.labels.items()]
+        rows = self._connection.execute(paged(filtered(statement, RUNS, page.filter), RUNS, page))
+        return [(page_key(row.create_time, row.id), run_of(row)) for row in rows]
 
     def add(self, run: FineTune, events: Sequence[Event]) -> FineTune:
         """Record a new run with its first events, or AlreadyExists."""
@@ -266,6 +263,7 @@ def _columns(run: FineTune) -> dict[str, Any]:
         "version": run.version,
         "last_event": run.last_event,
         "due": _due(run),
+        "labels": label_column(run.labels),
         "document": encoded(run),
     }
 

@@ -17,6 +17,7 @@ from tunesmith_server.adapters.sql.documents import (
     paged,
     upsert,
 )
+from tunesmith_server.adapters.sql.filters import filtered, label_column
 from tunesmith_server.adapters.sql.prepared import Prepared
 from tunesmith_server.adapters.sql.queue import QueueStatements
 from tunesmith_server.adapters.sql.runs import RUNS, event_of, news
@@ -112,7 +113,8 @@ class SqlSystemScope(QueueStatements):
 
     def tenants(self, page: PageOf) -> Sequence[tuple[str, Tenant]]:
         """Tenants, newest first."""
-        rows = self._connection.execute(paged(select(TENANTS), TENANTS, page))
+        statement = paged(filtered(select(TENANTS), TENANTS, page.filter), TENANTS, page)
+        rows = self._connection.execute(statement)
         return [(page_key(row.create_time, row.id), decoded(row.document, Tenant)) for row in rows]
 
     def add_tenant(self, tenant: Tenant) -> None:
@@ -121,7 +123,7 @@ class SqlSystemScope(QueueStatements):
             "id": tenant.id,
             "parent": tenant.parent,
             "create_time": tenant.create_time,
-            "document": encoded(tenant),
+            **_changing(tenant),
         }
         try:
             with self._connection.begin_nested():
@@ -132,7 +134,7 @@ class SqlSystemScope(QueueStatements):
     def put_tenant(self, tenant: Tenant) -> None:
         """Record a changed tenant."""
         statement = update(TENANTS).where(TENANTS.c.id == tenant.id)
-        self._connection.execute(statement.values(document=encoded(tenant)))
+        self._connection.execute(statement.values(**_changing(tenant)))
 
     def children(self, tenant: str) -> Sequence[str]:
         """Ids of the tenants right below."""
@@ -262,6 +264,15 @@ def key_of(document: str, last_use_time: datetime | str | None) -> ApiKey:
     if isinstance(last_use_time, str):
         last_use_time = datetime.fromisoformat(last_use_time).replace(tzinfo=UTC)
     return replace(decoded(document, ApiKey), last_use_time=last_use_time)
+
+
+def _changing(tenant: Tenant) -> dict[str, Any]:
+    """The columns of a tenant that a change of it changes."""
+    return {
+        "state": "suspended" if tenant.suspension else "active",
+        "labels": label_column(tenant.labels),
+        "document": encoded(tenant),
+    }
 
 
 def key_columns(key: ApiKey) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Column,
     Dialect,
@@ -60,6 +61,11 @@ def _document() -> Any:
     return Field(sa_column=Column(Text(), nullable=False))
 
 
+def _labels() -> Any:
+    """A copy of the document's, to filter by."""
+    return Field(sa_column=Column(JSON(none_as_null=True), nullable=True))
+
+
 def _amount() -> Any:
     return Field(sa_column=Column(BigInteger(), nullable=False))
 
@@ -79,6 +85,8 @@ class TenantRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     parent: str | None = Field(index=True)
     create_time: datetime = _moment()
+    state: str | None
+    labels: dict[str, str] | None = _labels()
     document: str = _document()
 
 
@@ -110,6 +118,8 @@ class DatasetRow(SQLModel, table=True):
     tenant: str = Field(primary_key=True, foreign_key="tenants.id")
     id: str = Field(primary_key=True)
     create_time: datetime = _moment()
+    state: str | None
+    labels: dict[str, str] | None = _labels()
     document: str = _document()
 
 
@@ -180,6 +190,7 @@ class FineTuneRow(SQLModel, table=True):
     lease_owner: str | None
     lease_until: datetime | None = _moment(nullable=True)
     fence: int = _amount()
+    labels: dict[str, str] | None = _labels()
     document: str = _document()
 
 
@@ -211,6 +222,8 @@ class ModelRow(SQLModel, table=True):
     public_name: str
     legacy_name: str
     create_time: datetime = _moment()
+    base_model: str | None
+    labels: dict[str, str] | None = _labels()
     document: str = _document()
 
 

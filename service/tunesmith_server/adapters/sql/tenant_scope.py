@@ -16,6 +16,7 @@ from tunesmith_server.adapters.sql.documents import (
     paged,
     upsert,
 )
+from tunesmith_server.adapters.sql.filters import filtered, label_column
 from tunesmith_server.adapters.sql.prepared import Prepared
 from tunesmith_server.adapters.sql.queue import SHARES
 from tunesmith_server.adapters.sql.quota import LEDGER, Book
@@ -88,10 +89,10 @@ class SqlTenantScope:
         return self._runs.get(id)
 
     def fine_tunes(
-        self, page: PageOf, *, states: Sequence[State] = (), labels: Mapping[str, str] | None = None
+        self, page: PageOf, *, states: Sequence[State] = ()
     ) -> Sequence[tuple[str, FineTune]]:
         """Runs, newest first."""
-        return self._runs.page(page, states, labels)
+        return self._runs.page(page, states)
 
     def add_fine_tune(self, run: FineTune, events: Sequence[Event]) -> FineTune:
         """Record a new run with its first events, or AlreadyExists."""
@@ -128,13 +129,19 @@ class SqlTenantScope:
     def datasets(self, page: PageOf) -> Sequence[tuple[str, Dataset]]:
         """Datasets, newest first."""
         statement = select(DATASETS).where(DATASETS.c.tenant == self._id)
-        rows = self._connection.execute(paged(statement, DATASETS, page))
+        statement = paged(filtered(statement, DATASETS, page.filter), DATASETS, page)
+        rows = self._connection.execute(statement)
         return [(page_key(row.create_time, row.id), decoded(row.document, Dataset)) for row in rows]
 
     def put_dataset(self, dataset: Dataset) -> None:
         """Record a version and make it the current one of its name."""
         key = {"tenant": self._id, "id": dataset.name.id}
-        current = {"create_time": dataset.create_time, "document": encoded(dataset)}
+        current = {
+            "create_time": dataset.create_time,
+            "state": dataset.state.value,
+            "labels": label_column(dataset.labels),
+            "document": encoded(dataset),
+        }
         statement = upsert(self._connection, DATASETS).values(**key, **current)
         self._connection.execute(
             statement.on_conflict_do_update(
@@ -179,7 +186,8 @@ class SqlTenantScope:
     def models(self, page: PageOf) -> Sequence[tuple[str, Model]]:
         """Models, newest first."""
         statement = select(MODELS).where(MODELS.c.tenant == self._id)
-        rows = self._connection.execute(paged(statement, MODELS, page))
+        statement = paged(filtered(statement, MODELS, page.filter), MODELS, page)
+        rows = self._connection.execute(statement)
         return [(page_key(row.create_time, row.id), decoded(row.document, Model)) for row in rows]
 
     def add_model(self, model: Model) -> None:
@@ -193,6 +201,8 @@ class SqlTenantScope:
                         public_name=model.public_name,
                         legacy_name=model.legacy_name,
                         create_time=model.create_time,
+                        base_model=model.base_model,
+                        labels=label_column(model.labels),
                         document=encoded(model),
                     )
                 )

@@ -19,7 +19,11 @@ CURRENCY = "USD"
 
 def page(request: Message) -> PageRequest:
     """The page of a list that is asked for."""
-    return PageRequest(request.page_size, request.page_token)  # type: ignore[attr-defined]
+    return PageRequest(
+        request.page_size,  # type: ignore[attr-defined]
+        request.page_token,  # type: ignore[attr-defined]
+        getattr(request, "filter", ""),  # not every list has one
+    )
 
 
 def once_of(request: Message, method: str) -> Once | None:
