@@ -1,15 +1,19 @@
 """Filters in the store, on SQLite and on a real PostgreSQL."""
 
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, timedelta
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text
+from sqlalchemy import make_url, select, text
 from tunesmith_server.adapters.sql.documents import encoded, paged
 from tunesmith_server.adapters.sql.engine import make_engine
 from tunesmith_server.adapters.sql.filters import filtered
@@ -183,46 +187,49 @@ def test_a_filtered_page_still_follows_the_index_of_the_page(sqlite_database: st
     assert "ix_fine_tunes_page (tenant=?)" in plan[0]
 
 
-async def test_rows_from_before_the_migration_can_be_filtered(
-    database_url: str,
-):
-    engine = make_engine(database_url, connections=1)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def old_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database with the schema from before there were columns to filter by."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    if request.param == "postgresql":
+        server = make_url(request.getfixturevalue("postgres_url"))
+        name = f"old_{uuid.uuid4().hex}"
+        with psycopg.connect(server.render_as_string(False), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type, unused-ignore]
+        url = server.set(database=name).render_as_string(False)
+    config = _config(url)
+    before = ScriptDirectory.from_config(config).get_revision("0003").down_revision
+    command.upgrade(config, str(before))
+    return url
+
+
+async def test_rows_from_before_the_migration_can_be_filtered(old_database: str):
+    engine = make_engine(old_database, connections=1)
     with engine.execution_options(writes=True).begin() as connection:
-        for table, columns in ADDED.items():
-            for column in columns:
-                connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         tenant, dataset = Tenant("acme", NOW, labels={"a": "b"}), a_dataset("old", team="search")
         connection.execute(
             text("INSERT INTO tenants (id, create_time, document) VALUES ('acme', :at, :document)"),
             {"at": at(connection), "document": encoded(tenant)},
         )
-        for number in range(1200):  # more than a batch
-            of = replace(dataset, name=DatasetName("acme", f"old-{number}"))
-            connection.execute(
-                text(
-                    "INSERT INTO datasets (tenant, id, create_time, document)"
-                    " VALUES ('acme', :id, :at, :document)"
-                ),
-                {"id": of.name.id, "at": at(connection), "document": encoded(of)},
-            )
+        rows = [
+            {"id": f"old-{number}", "at": at(connection), "document": encoded(dataset)}
+            for number in range(1200)  # more than a batch
+        ]
+        connection.execute(
+            text(
+                "INSERT INTO datasets (tenant, id, create_time, document)"
+                " VALUES ('acme', :id, :at, :document)"
+            ),
+            rows,
+        )
     engine.dispose()
-    command.stamp(_config(database_url), BEFORE)
-    migrate(database_url)
-    store = SqlStore(database_url)
+    migrate(old_database)
+    store = SqlStore(old_database)
     of = page("state = READY AND labels.team = search", filters.DATASETS, 5000)
     assert len(await store.read(lambda tx: tx.of("acme").datasets(of))) == 1200
     of = page("state = ACTIVE AND labels.a = b", filters.TENANTS)
     assert len(await store.read(lambda tx: tx.system.tenants(of))) == 1
     await store.close()
-
-
-BEFORE = "0001"
-ADDED = {
-    "tenants": ["labels", "state"],
-    "datasets": ["labels", "state"],
-    "fine_tunes": ["labels"],
-    "models": ["labels", "base_model"],
-}
 
 
 def at(connection: Any) -> Any:

@@ -62,7 +62,11 @@ def _document() -> Any:
 
 
 def _labels() -> Any:
-    """A copy of the document's, to filter by."""
+    """A copy of the document's, to filter by.
+
+    PostgreSQL reads nothing out of JSON that has a NUL anywhere, and documents quote what tenants
+    send; this column has none, see `filters.label_column`.
+    """
     return Field(sa_column=Column(JSON(none_as_null=True), nullable=True))
 
 
