@@ -22,14 +22,16 @@ from tunesmith_server.adapters.sql.runs import RUNS
 from tunesmith_server.adapters.sql.store import SqlStore
 from tunesmith_server.adapters.sql.system import TENANTS
 from tunesmith_server.app import filters
+from tunesmith_server.domain.audit import AuditRecord
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.filter_parser import parse
 from tunesmith_server.domain.filters import Fields
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.model import Model
 from tunesmith_server.domain.names import DatasetName, FineTuneName, ModelName
+from tunesmith_server.domain.quota import Ask, Dimension, Hold, tenant_scope
 from tunesmith_server.domain.states import State
-from tunesmith_server.domain.tenant import Tenant
+from tunesmith_server.domain.tenant import Suspension, Tenant
 from tunesmith_server.ports import PageOf
 
 from tests.unit.domain.builders import NOW, a_run
@@ -171,6 +173,52 @@ async def test_datasets_models_and_tenants_are_filtered_too(store: SqlStore):
     await store.write(lambda tx: tx.system.put_tenant(changed))
     of = page("labels.tier = gold", filters.TENANTS)
     assert len(await store.read(lambda tx: tx.system.tenants(of))) == 2
+
+
+async def test_a_suspended_tenant_is_found_as_such(store: SqlStore):
+    suspended = Tenant("other", NOW, suspension=Suspension(NOW))
+    await store.write(lambda tx: tx.system.put_tenant(suspended))
+    of = page("state = SUSPENDED", filters.TENANTS)
+    tenants = await store.read(lambda tx: tx.system.tenants(of))
+    assert [tenant.id for _, tenant in tenants] == ["other"]
+
+
+async def test_audit_events_and_the_bill_are_filtered_before_the_limit_too(store: SqlStore):
+    records = [
+        AuditRecord(
+            time=NOW + timedelta(minutes=number),
+            tenant="acme",
+            principal=f"key-{number % 2}",
+            method="FineTuneService/CreateFineTune",
+            resource="",
+            result="QUOTA_EXCEEDED" if number % 3 else "OK",
+        )
+        for number in range(12)
+    ]
+    await store.write(lambda tx: tx.system.add_audit(records))
+    text_ = "principal = key-1 AND result = OK AND time > 2026-11-24T12:03:00Z"
+    of = page(text_, filters.AUDIT_EVENTS, limit=1)
+    for tenant in ("acme", None):
+        found = await store.read(lambda tx, t=tenant: tx.system.audit(t, of))  # type: ignore[misc]
+        assert [record for _, record in found] == [records[9]]
+
+    scope = tenant_scope("acme")
+    asks = [
+        Ask(Hold(scope, dimension, "", 1), None)
+        for dimension in (Dimension.FINE_TUNES_QUEUED, Dimension.DATASETS)
+    ]
+    for number in range(6):
+        await store.write(
+            lambda tx, n=number: tx.of("acme").reserve(  # type: ignore[misc]
+                f"run-{n}", asks, NOW + timedelta(minutes=n)
+            )
+        )
+    of = page("dimension = datasets AND time <= 2026-11-24T12:01:00Z", filters.LEDGER, limit=2)
+    entries = await store.read(lambda tx: tx.of("acme").ledger(of))
+    assert [(e.subject, e.dimension) for _, e in entries] == [
+        ("run-1", Dimension.DATASETS),
+        ("run-0", Dimension.DATASETS),
+    ]
 
 
 def test_a_filtered_page_still_follows_the_index_of_the_page(sqlite_database: str):

@@ -1,5 +1,6 @@
 """What a tenant has used, is charged, and has done: usage, ledger, audit."""
 
+from tunesmith_server.app import filters
 from tunesmith_server.app.admission import Admission, UsageRow
 from tunesmith_server.app.pages import Page, Pager, PageRequest
 from tunesmith_server.domain.access import Principal
@@ -30,7 +31,7 @@ class Accounts:
         """The bill: what was reserved, settled and released, newest first."""
         tenant = owned(parent.tenant, principal.tenant, str(parent))
         bound = f"{tenant}/ledger"
-        of = self._pager.of(page, bound)
+        of = self._pager.of(page, bound, filters.LEDGER)
         found = await self._store.read(lambda tx: tx.of(tenant).ledger(of))
         return self._pager.page(page, bound, found)
 
@@ -41,6 +42,6 @@ class Accounts:
         everything = parent.tenant == OWN_TENANT and principal.tenant is None
         tenant = None if everything else owned(parent.tenant, principal.tenant, str(parent))
         bound = f"{tenant or '*'}/audit"
-        of = self._pager.of(page, bound)
+        of = self._pager.of(page, bound, filters.AUDIT_EVENTS)
         found = await self._store.read(lambda tx: tx.system.audit(tenant, of))
         return self._pager.page(page, bound, found)

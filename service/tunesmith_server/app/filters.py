@@ -2,6 +2,7 @@
 
 from tunesmith_server.domain.dataset import DatasetState
 from tunesmith_server.domain.filters import Choice, Fields, Labels, Moment, Text
+from tunesmith_server.domain.quota import TENANT_DIMENSIONS
 from tunesmith_server.domain.states import State
 
 FINE_TUNES: Fields = {
@@ -16,3 +17,5 @@ DATASETS: Fields = {
 }
 MODELS: Fields = {"base_model": Text("baseModels/"), "labels": Labels()}
 TENANTS: Fields = {"state": Choice.of(["active", "suspended"], "TENANT_STATE_"), "labels": Labels()}
+LEDGER: Fields = {"dimension": Choice.of(sorted(TENANT_DIMENSIONS)), "time": Moment()}
+AUDIT_EVENTS: Fields = {"principal": Text(), "method": Text(), "result": Text(), "time": Moment()}

@@ -227,7 +227,8 @@ class SqlSystemScope(QueueStatements):
         statement = select(AUDIT)
         if tenant is not None:
             statement = statement.where(AUDIT.c.tenant == tenant)
-        rows = self._connection.execute(by_place(statement, AUDIT, page))
+        statement = by_place(filtered(statement, AUDIT, page.filter), AUDIT, page)
+        rows = self._connection.execute(statement)
         return [(str(row.place), AuditRecord(**_without_place(row))) for row in rows]
 
     def remember(

@@ -296,7 +296,8 @@ class SqlTenantScope:
             LEDGER.c.scope == tenant_scope(self._id),
             LEDGER.c.scope.startswith(f"{tenant_scope(self._id)}@", autoescape=True),
         )
-        rows = self._connection.execute(by_place(select(LEDGER).where(mine), LEDGER, page))
+        statement = filtered(select(LEDGER).where(mine), LEDGER, page.filter)
+        rows = self._connection.execute(by_place(statement, LEDGER, page))
         return [(str(row.place), _entry(row)) for row in rows]
 
     def queued_before(self, run: FineTune) -> int:

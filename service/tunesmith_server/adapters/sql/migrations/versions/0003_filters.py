@@ -59,8 +59,10 @@ def _fill(name: str, keys: list[str], more: str | None) -> None:
             values: dict[str, Any] = {
                 "labels": {key: value.replace("\0", "\ufffd") for key, value in labels.items()}
             }
-            if more:
-                values[more] = document.get(more, "active" if name == "tenants" else None)
+            if name == "tenants":
+                values["state"] = "suspended" if document.get("suspension") else "active"
+            elif more:
+                values[more] = document.get(more)
             mine = [column == getattr(row, column.name) for column in columns]
             connection.execute(sa.update(table).where(*mine).values(values))
         last = tuple(getattr(rows[-1], key) for key in keys)
