@@ -37,6 +37,7 @@ class CuttingProxy:
 
     def close(self) -> None:
         """Take no more connections."""
+        self._listener.shutdown(socket.SHUT_RDWR)  # a close alone does not wake who accepts
         self._listener.close()
 
     def _server(self) -> socket.socket:

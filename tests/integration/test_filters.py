@@ -41,6 +41,19 @@ async def test_runs_datasets_models_and_tenants_are_listed_by_filter(client: Asy
         ]
 
 
+async def test_the_bill_and_the_audit_are_listed_by_filter(client: AsyncClient):
+    whole = 'dimension = "trained_tokens_per_month" AND time >= "2020-01-01T00:00:00Z"'
+    entries = [entry async for entry in client.tenants.ledger(filter=whole)]
+    assert {entry.dimension for entry in entries} == {"trained_tokens_per_month"}
+    none = [e async for e in client.tenants.ledger(filter="time < 2020-01-01T00:00:00Z")]
+    assert not none
+    async with AsyncClient(client.address, ADMIN_KEY) as admin:
+        cancels = 'method = "FineTuneService/CancelFineTune" AND result = OK'
+        found = [event async for event in admin.tenants.audit("acme", filter=cancels)]
+        assert [event.resource for event in found] == ["tenants/acme/fineTunes/r1"]
+        assert not [e async for e in admin.tenants.audit("acme", filter="result = NOT_FOUND")]
+
+
 async def test_a_filter_that_means_nothing_is_answered_with_where(client: AsyncClient):
     with pytest.raises(InvalidArgumentError, match="at character 1: there is no field") as caught:
         [run async for run in client.fine_tunes.list(filter="stat = QUEUED")]

@@ -34,6 +34,15 @@ Filter = Annotated[
         help="A further condition as in AIP-160, such as 'result=\"OK\"'.", show_default=False
     ),
 ]
+Where = Annotated[
+    str,
+    typer.Option(
+        "--filter",
+        help="Only those that match: FIELD OP VALUE, joined by AND.",
+        metavar="FILTER",
+        show_default=False,
+    ),
+]
 Limit = Annotated[
     int | None,
     typer.Option(

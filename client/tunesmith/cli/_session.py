@@ -73,15 +73,6 @@ Output = Annotated[
 NoColor = Annotated[
     bool, typer.Option("--no-color", help="Plain text without colours.", rich_help_panel=_PANEL)
 ]
-Filter = Annotated[
-    str,
-    typer.Option(
-        "--filter",
-        help="Only those that match: FIELD OP VALUE, joined by AND.",
-        metavar="FILTER",
-        show_default=False,
-    ),
-]
 Options = Mapping[str, tuple[Any, Any]]
 """Options by the name of their parameter: how typer is told of each, and what it is if left out."""
 REQUIRED = inspect.Parameter.empty

@@ -9,8 +9,9 @@ import typer
 from tunesmith._errors import TunesmithError
 from tunesmith._sync import Client
 from tunesmith.cli import _findings
+from tunesmith.cli._filters import Where
 from tunesmith.cli._output import document, show, show_all
-from tunesmith.cli._session import DIFFERS, Filter, Format, Session, command
+from tunesmith.cli._session import DIFFERS, Format, Session, command
 from tunesmith.cli._text import last, size, state, when
 from tunesmith.v1 import dataset_pb2 as pb
 
@@ -58,7 +59,7 @@ def get(session: Session, name: Name) -> None:
 
 
 @command(app, "list")
-def list_datasets(session: Session, filter: Filter = "") -> None:
+def list_datasets(session: Session, filter: Where = "") -> None:
     """List datasets, newest first. Fields to filter by: state, labels.KEY."""
     with session.client() as client:
         show_all(

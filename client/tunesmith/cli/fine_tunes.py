@@ -8,10 +8,11 @@ import typer
 
 from tunesmith._resources.specs import ChangeOptions
 from tunesmith.cli import _labels, _live, _plan, _results, _submit
+from tunesmith.cli._filters import Where
 from tunesmith.cli._output import as_json, document, show, show_all
 from tunesmith.cli._run_options import LIMIT_OPTIONS, PRIORITY, Limit, limit
 from tunesmith.cli._runs import fields, follow, run_state, steps
-from tunesmith.cli._session import Filter, Format, Session, command
+from tunesmith.cli._session import Format, Session, command
 from tunesmith.cli._text import last, number, size, when
 
 app = typer.Typer(no_args_is_help=True, help="Fine-tuning runs: plan, start, follow, steer, read.")
@@ -45,7 +46,7 @@ def get(session: Session, name: Name) -> None:
 
 
 @command(app, "list")
-def list_runs(session: Session, filter: Filter = "") -> None:
+def list_runs(session: Session, filter: Where = "") -> None:
     """List runs, newest first. Fields to filter by: state, labels.KEY, create_time.
 
     \b

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from tunesmith.cli._filters import Where
 from tunesmith.cli._output import as_json, document, show, show_all
-from tunesmith.cli._session import Filter, Session, command
+from tunesmith.cli._session import Session, command
 from tunesmith.cli._text import last, number, plain, size, when
 from tunesmith.v1 import model_pb2 as pb
 
@@ -15,7 +16,7 @@ Name = Annotated[str, typer.Argument(help="The model's id or name.", show_defaul
 
 
 @command(app, "list")
-def list_models(session: Session, filter: Filter = "") -> None:
+def list_models(session: Session, filter: Where = "") -> None:
     """List tuned models, newest first. Fields to filter by: base_model, labels.KEY."""
     with session.client() as client:
         show_all(

@@ -8,9 +8,10 @@ import typer
 from tunesmith._resources.limits import key
 from tunesmith._sync import Client
 from tunesmith.cli import _labels, _naming
+from tunesmith.cli._filters import Where
 from tunesmith.cli._output import show, show_all
 from tunesmith.cli._quantities import UNLIMITED, exactly
-from tunesmith.cli._session import FAILED, Filter, Session, command
+from tunesmith.cli._session import FAILED, Session, command
 from tunesmith.cli._text import last, named, when
 from tunesmith.cli.quotas import parsed
 from tunesmith.v1 import tenant_pb2 as pb
@@ -102,7 +103,7 @@ def get(
 
 
 @command(app, "list")
-def list_tenants(session: Session, filter: Filter = "") -> None:
+def list_tenants(session: Session, filter: Where = "") -> None:
     """List tenants, newest first. Fields to filter by: state, labels.KEY."""
     with session.client() as client:
         show_all(
