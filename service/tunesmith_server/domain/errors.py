@@ -86,9 +86,20 @@ class RequestIdReused(InvalidArgument):
 
 
 class NamingPolicyBroken(InvalidArgument):
-    """A suffix that the tenant's naming rules forbid."""
+    """A suffix that the tenant's naming rules forbid.
+
+    `rule` is the rule that is broken: `normalisation` or a field of the tenant's naming policy.
+    `suggestion` keeps every rule; empty where none is at hand.
+    """
 
     reason = "NAMING_POLICY"
+
+    def __init__(
+        self, violations: Sequence[FieldViolation], *, rule: str, suggestion: str = ""
+    ) -> None:
+        super().__init__(violations)
+        self.rule = rule
+        self.suggestion = suggestion
 
 
 class BaseModelUnknown(InvalidArgument):

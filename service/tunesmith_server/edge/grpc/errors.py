@@ -66,6 +66,8 @@ def _metadata(error: errors.DomainError) -> dict[str, str]:
             }
         case errors.CursorExpired():
             return {"oldest_sequence": str(error.oldest)}
+        case errors.NamingPolicyBroken(rule=rule, suggestion=suggestion):
+            return {"rule": rule} | ({"suggestion": suggestion} if suggestion else {})
         case _:
             return {}
 
