@@ -328,8 +328,9 @@ class Dispatcher:
         def change(scope: TenantScope, run: FineTune) -> tuple[FineTune, list[Event]]:
             if run.state is not State.FINALIZING:
                 return run, []
-            named = self._publisher.record(scope, model, now)
+            # first: its lock keeps the legacy names of models apart
             self._admission.end(scope, run, now, model=True)
+            named = self._publisher.record(scope, model, now)
             uploaded = Event(
                 Kind.MESSAGE, now, f"Uploaded model: {named.public_name}", attempt=run.attempt
             )

@@ -20,6 +20,7 @@ from tunesmith_server.domain.completion import (
 from tunesmith_server.domain.errors import NotFound
 from tunesmith_server.domain.model import BaseModel, Model
 from tunesmith_server.domain.names import ModelName, TenantName, owned
+from tunesmith_server.domain.public_names import parse_model_name
 from tunesmith_server.domain.quota import Dimension
 from tunesmith_server.ports import Artefacts, Clock, Inference, Store, Transaction
 
@@ -135,7 +136,7 @@ class Models:
                 tenant = owned(name.tenant, principal.tenant, text)
                 model = scope_of(tx, tenant, name).model(name.id)
                 return _Served(tx.system.base_model(model.base_model), model)
-            if ":" in text and principal.tenant:
+            if parse_model_name(text) and principal.tenant:
                 model = tx.of(principal.tenant).model_named(text)
                 return _Served(tx.system.base_model(model.base_model), model)
             base = tx.system.base_model(text.removeprefix("baseModels/"))

@@ -1,11 +1,14 @@
 """A finished run becomes a model: its artefact is kept, its names are made."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from tunesmith_server.domain.errors import NotFound
 from tunesmith_server.domain.fine_tune import FineTune
-from tunesmith_server.domain.model import Model, legacy_name, model_id, public_name
+from tunesmith_server.domain.model import Model
 from tunesmith_server.domain.names import ModelName
+from tunesmith_server.domain.naming import normalised
+from tunesmith_server.domain.public_names import LegacyName, PublicName, model_id, short_id
 from tunesmith_server.ports import Artefacts, Backend, Clock, TenantScope
 
 
@@ -44,11 +47,22 @@ class Publisher:
 
     def record(self, scope: TenantScope, model: Model, now: datetime) -> Model:
         """Record the model under the tenant's slug, in the transaction that ends its run."""
-        slug = scope.tenant().organization or model.name.tenant
+        tenant = scope.tenant()
+        parts = (model.base_model, normalised(tenant.organization or tenant.id), model.suffix)
         named = replace(
             model,
-            public_name=public_name(model.base_model, slug, model.suffix, model.uid),
-            legacy_name=legacy_name(model.base_model, slug, model.suffix, now),
+            public_name=str(PublicName(*parts, short_id(model.uid))),
+            legacy_name=_free(scope, LegacyName(*parts, now.replace(microsecond=0))),
         )
         scope.add_model(named)
         return named
+
+
+def _free(scope: TenantScope, name: LegacyName) -> str:
+    """The legacy name with the first second that no other model has: it must mean one model."""
+    while True:
+        try:
+            scope.model_named(str(name))
+        except NotFound:
+            return str(name)
+        name = replace(name, time=name.time + timedelta(seconds=1))

@@ -1,6 +1,5 @@
 """A tuned model and the catalogue of bases it can come from."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,9 +46,9 @@ class Model:
     base_model: str
     """Id of the catalogue entry it was tuned from."""
     public_name: str
-    """`ft:{base}:{org}:{suffix}:{id8}`."""
+    """Modern: see `domain/public_names.py`."""
     legacy_name: str
-    """`{base}:ft-{org}:{suffix}-{YYYY-MM-DD-HH-MM-SS}`."""
+    """The old guide's: see there, too. No two models of a tenant share one."""
     fine_tune: str
     """Id of the run that made it."""
     digest: str
@@ -63,26 +62,3 @@ class Model:
     metrics: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     display_name: str = ""
-
-
-def public_name(base: str, organization: str, suffix: str, uid: str) -> str:
-    """The modern name; an empty suffix leaves an empty part, as OpenAI's does."""
-    return f"ft:{base}:{organization}:{suffix}:{short_id(uid)}"
-
-
-def legacy_name(base: str, organization: str, suffix: str, at: datetime) -> str:
-    """The old guide's name; `at` is in UTC."""
-    stamp = at.strftime("%Y-%m-%d-%H-%M-%S")
-    middle = f"{organization}:{suffix}-" if suffix else f"{organization}-"
-    return f"{base}:ft-{middle}{stamp}"
-
-
-def model_id(base: str, suffix: str, uid: str) -> str:
-    """The last segment of the model's resource name."""
-    parts = [re.sub(r"[^a-z0-9-]+", "-", part).strip("-") for part in (base, suffix) if part]
-    return "-".join([*parts, short_id(uid)])[-63:].strip("-")
-
-
-def short_id(uid: str) -> str:
-    """The last eight letters and digits of a uid: a UUIDv7 begins with the time, ends at random."""
-    return uid.replace("-", "")[-8:]
