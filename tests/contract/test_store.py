@@ -15,7 +15,8 @@ from tunesmith_server.adapters.sql.store import SqlStore
 from tunesmith_server.domain.errors import AlreadyExists, NotFound, PageTokenInvalid
 from tunesmith_server.domain.events import Event, Kind
 from tunesmith_server.domain.fine_tune import FineTune
-from tunesmith_server.domain.names import FineTuneName
+from tunesmith_server.domain.model import Model
+from tunesmith_server.domain.names import FineTuneName, ModelName
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tenant import Tenant
 from tunesmith_server.ports import Claim, PageOf, Remembered, Transaction
@@ -88,6 +89,60 @@ async def test_another_tenants_rows_are_not_there(store: SqlStore):
             await store.read(work)
     assert not await store.read(lambda tx: tx.of("other").events(run.uid, after=0, limit=9))
     assert not await store.read(lambda tx: tx.of("other").fine_tunes(PageOf(10)))
+
+
+def a_model(number: int, suffix: str, base: str = "ada") -> Model:
+    return Model(
+        name=ModelName("acme", f"model-{number}"),
+        uid=f"model-uid-{number}",
+        base_model=base,
+        public_name=f"ft:{base}:acme:{suffix}:{number:08}",
+        legacy_name=f"{base}:ft-acme:{suffix}-{number}",
+        fine_tune="gone",
+        digest="sha256:00",
+        size_bytes=1,
+        create_time=NOW,
+        suffix=suffix,
+    )
+
+
+async def test_a_suffix_is_taken_by_runs_that_have_not_ended_and_by_models(store: SqlStore):
+    async def taken(suffix: str, base: str | None = None, tenant: str = "acme") -> bool:
+        return await store.read(lambda tx: tx.of(tenant).suffix_taken(suffix, base))
+
+    spec = replace(a_run().spec, suffix="bot", metadata={"suffix": "trap"})
+    run = await add(store, numbered(1, spec=spec))
+    await store.write(lambda tx: tx.of("acme").add_model(a_model(1, "made", "curie")))
+    assert [await taken(suffix) for suffix in ("bot", "made", "trap", "bo", "b%t", "")] == [
+        *(True, True, False, False, False, False)
+    ]
+    assert (await taken("bot", "ada"), await taken("bot", "curie")) == (True, False)
+    assert (await taken("made", "ada"), await taken("made", "curie")) == (False, True)
+    assert not await taken("bot", tenant="other")
+    ended = replace(run, state=State.CANCELLED)
+    await store.write(lambda tx: tx.of("acme").put_fine_tune(ended))
+    assert not await taken("bot")
+    await store.write(lambda tx: tx.of("acme").delete_model("model-1"))
+    assert not await taken("made")
+
+
+async def test_of_many_who_find_a_suffix_free_at_once_one_gets_it(
+    store: SqlStore, database_url: str
+):
+    second = SqlStore(database_url)
+
+    async def take(number: int) -> bool:
+        def work(tx: Transaction) -> bool:
+            scope = tx.of("acme")
+            if scope.suffix_taken("bot", None):
+                return False
+            scope.add_fine_tune(numbered(number, spec=replace(a_run().spec, suffix="bot")), [])
+            return True
+
+        return await (store, second)[number % 2].write(work)
+
+    assert sum(await asyncio.gather(*map(take, range(24)))) == 1
+    await second.close()
 
 
 async def test_events_are_dense_and_in_order_however_many_write_at_once(store: SqlStore):

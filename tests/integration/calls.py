@@ -3,9 +3,10 @@
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from tunesmith.v1 import (
     catalog_pb2_grpc,
@@ -88,7 +89,11 @@ class Caller:
 
 
 async def a_tenant(
-    address: str, id: str, limits: dict[str, int] | None = None, role: int = tenant_pb2.ROLE_EDITOR
+    address: str,
+    id: str,
+    limits: dict[str, int] | None = None,
+    role: int = tenant_pb2.ROLE_EDITOR,
+    naming: tenant_pb2.NamingPolicy | None = None,
 ) -> Caller:
     """A caller with a key of a new tenant."""
     admin = Caller(address, ADMIN_KEY)
@@ -96,7 +101,8 @@ async def a_tenant(
         limits=[
             tenant_pb2.QuotaLimit(dimension=name, value=value)
             for name, value in (limits or {}).items()
-        ]
+        ],
+        naming=naming,
     )
     await admin.tenants.CreateTenant(
         tenant_pb2.CreateTenantRequest(tenant_id=id, tenant=tenant), metadata=admin.metadata
@@ -134,10 +140,17 @@ def detail(error: grpc.aio.AioRpcError, kind: Any) -> Any:
 
 def reason(error: grpc.aio.AioRpcError) -> str:
     """The constant that says why a call failed."""
-    info = error_details_pb2.ErrorInfo()
+    return details(error, error_details_pb2.ErrorInfo()).reason
+
+
+Detail = TypeVar("Detail", bound=Message)
+
+
+def details(error: grpc.aio.AioRpcError, kind: Detail) -> Detail:
+    """The detail of that kind that an error came with; empty if there is none."""
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin" and isinstance(value, bytes):
             for detail in status_pb2.Status.FromString(value).details:
-                if detail.Unpack(info):
-                    return info.reason
-    return ""
+                if detail.Unpack(kind):
+                    return kind
+    return kind

@@ -10,6 +10,7 @@ import msgspec
 from tunesmith_server.app.admission import Admission, UsageRow, worst_case
 from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.forecast import Forecast, forecast
+from tunesmith_server.app.naming import suffix_for
 from tunesmith_server.app.resolution import Resolution, resolution
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.errors import (
@@ -23,7 +24,6 @@ from tunesmith_server.domain.errors import (
 from tunesmith_server.domain.events import Event, Kind
 from tunesmith_server.domain.fine_tune import FineTune, Resolved, Spec, first_wait
 from tunesmith_server.domain.names import FineTuneName, TenantName, checked_id, owned
-from tunesmith_server.domain.naming import normalised_suffix
 from tunesmith_server.domain.quota import Dimension, cost_micros
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tokens import Sealer
@@ -177,8 +177,9 @@ def _name(tenant: str, id: str, uid: str) -> FineTuneName:
 
 def _named(scope: TenantScope, found: Resolution, spec: Spec) -> Spec:
     """The spec with its suffix as it will stand in the model's name; a fault where that fails."""
+    base_model = found.resolved.base_model if found.resolved else ""
     try:
-        return replace(spec, suffix=normalised_suffix(spec.suffix))
+        return replace(spec, suffix=suffix_for(scope, spec.suffix, base_model))
     except DomainError as fault:
         found.faults.append(fault)
         return spec

@@ -1,7 +1,7 @@
 """Tenants: made, changed, suspended, deleted."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from tunesmith_server.app import filters
 from tunesmith_server.app.admission import Admission
@@ -18,7 +18,7 @@ from tunesmith_server.domain.errors import (
     ResourceInUse,
 )
 from tunesmith_server.domain.names import TenantName, checked_id, owned
-from tunesmith_server.domain.naming import normalised_suffix
+from tunesmith_server.domain.naming import NamingPolicy, normalised_suffix
 from tunesmith_server.domain.quota import Limits, limit_violations, parse_limit_key, tenant_scope
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tenant import SuspendedRuns, Suspension, Tenant
@@ -40,11 +40,10 @@ class Settings:
     limits: Limits | None = None
     allowed_base_models: tuple[str, ...] | None = None
     share_weight: int | None = None
+    naming: NamingPolicy | None = None
     parent: str | None = None
     """Id of the tenant above; only when a tenant is made."""
     etag: str = ""
-    others: Mapping[str, object] = field(default_factory=dict)
-    """Further fields of `Tenant` by name, checked by whoever read them."""
 
     def shown(self) -> str:
         """What is set, for people."""
@@ -54,6 +53,8 @@ class Settings:
     def applied(self, tenant: Tenant) -> Tenant:
         """The tenant with these settings, or InvalidArgument with every field at fault."""
         violations = list(limit_violations(self.limits or {}))
+        if self.naming:
+            violations += self.naming.violations()
         organization = tenant.organization
         if self.organization is not None:
             try:
@@ -71,7 +72,7 @@ class Settings:
             "limits": None if self.limits is None else dict(self.limits),
             "allowed_base_models": self.allowed_base_models,
             "share_weight": self.share_weight,
-            **self.others,
+            "naming": self.naming,
         }
         wanted = {name: value for name, value in given.items() if value is not None}
         return replace(tenant, organization=organization, **wanted)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tunesmith_server.domain.access import Role
+from tunesmith_server.domain.naming import NO_RULES, NamingPolicy
 from tunesmith_server.domain.quota import Limits
 
 KEY_PREFIX = "sk-ts-"
@@ -48,6 +49,8 @@ class Tenant:
     """Ids of the base models it may train; empty for all."""
     share_weight: int = 1
     """Its share of capacity that is short, relative to other tenants'."""
+    naming: NamingPolicy = NO_RULES
+    """How its models may be called."""
     suspension: Suspension | None = None
     uid: str = ""
     update_time: datetime | None = None

@@ -198,6 +198,16 @@ class RunStatements:
         )
         return list(self._connection.execute(statement).scalars())
 
+    def with_suffix(self, suffix: str) -> Sequence[FineTune]:
+        """Runs not yet ended whose models will have the suffix."""
+        statement = select(*_READ).where(
+            RUNS.c.tenant == self._tenant,
+            RUNS.c.state.not_in(_ENDED),
+            RUNS.c.document.contains(f'"suffix":"{suffix}"'),
+        )
+        found = map(run_of, self._connection.execute(statement))
+        return [run for run in found if run.spec.suffix == suffix]
+
     def _append(self, uid: str, last: int, events: Sequence[Event]) -> None:
         if not events:
             return

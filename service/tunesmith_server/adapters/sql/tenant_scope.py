@@ -215,6 +215,19 @@ class SqlTenantScope:
             delete(MODELS).where(MODELS.c.tenant == self._id, MODELS.c.id == id)
         )
 
+    def suffix_taken(self, suffix: str, base_model: str | None) -> bool:
+        """Whether a run that has not ended, or a model, has the suffix."""
+        if self._locks:
+            self._book.alone()
+        # runs first: one that ends meanwhile is then found as a model
+        bases = [run.resolved.base_model for run in self._runs.with_suffix(suffix)]
+        statement = select(MODELS.c.document).where(
+            MODELS.c.tenant == self._id, MODELS.c.document.contains(f'"suffix":"{suffix}"')
+        )
+        models = (decoded(row, Model) for row in self._connection.execute(statement).scalars())
+        bases += [model.base_model for model in models if model.suffix == suffix]
+        return bool(bases) if base_model is None else base_model in bases
+
     # keys
 
     def api_keys(self, page: PageOf) -> Sequence[tuple[str, ApiKey]]:

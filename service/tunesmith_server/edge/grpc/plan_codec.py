@@ -12,6 +12,7 @@ from tunesmith_server.domain.errors import (
     DomainError,
     FieldImmutable,
     InvalidArgument,
+    NamingPolicyBroken,
     PreconditionFailed,
     QuotaExceeded,
 )
@@ -67,12 +68,15 @@ def _findings(fault: DomainError) -> Iterable[common.Finding]:
     error = common.FINDING_SEVERITY_ERROR
     match fault:
         case InvalidArgument():
+            better = fault.suggestion if isinstance(fault, NamingPolicyBroken) else ""
+            advice = f"use {better!r}" if better else ""
             for violation in fault.violations:
                 yield common.Finding(
                     code=fault.reason,
                     severity=error,
                     pointer="/" + violation.field.replace(".", "/"),
                     message=violation.description,
+                    suggestion=advice,
                 )
         case QuotaExceeded():
             for passed in fault.violations:

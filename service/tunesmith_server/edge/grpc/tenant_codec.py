@@ -13,6 +13,7 @@ from tunesmith_server.domain.errors import FieldImmutable, FieldViolation, Inval
 from tunesmith_server.domain.names import TenantName
 from tunesmith_server.domain.quota import LedgerEntry, limit_key, scope_parts
 from tunesmith_server.domain.tenant import ApiKey, SuspendedRuns, Tenant
+from tunesmith_server.edge.grpc.naming_codec import naming_message, naming_policy
 from tunesmith_server.edge.grpc.requests import masked, timestamp
 
 ROLES = {role: getattr(pb, f"ROLE_{role.name}") for role in Role}
@@ -45,6 +46,7 @@ def settings_of(tenant: pb.Tenant, paths: Sequence[str] | None = None) -> Settin
         if "allowed_base_models" in fields
         else None,
         share_weight=_weight(tenant) if "share_weight" in fields else None,
+        naming=naming_policy(tenant.naming) if "naming" in fields else None,
         parent=TenantName.parse(tenant.parent_tenant, "tenant.parent_tenant").tenant
         if tenant.parent_tenant
         else None,
@@ -84,6 +86,7 @@ def resource(tenant: Tenant) -> pb.Tenant:
         limits=[_limit(key, limit) for key, limit in sorted(tenant.limits.items())],
         allowed_base_models=tenant.allowed_base_models,
         share_weight=tenant.share_weight,
+        naming=naming_message(tenant.naming),
         suspended_runs=_RUNNING[suspension.running] if suspension else None,
         suspend_reason=suspension.reason if suspension else "",
     )
