@@ -1,5 +1,7 @@
 """Tenancy: parents, last use of keys, fair queue, sums in the ledger, audit."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -36,9 +38,11 @@ def upgrade() -> None:
             "ledger", sa.Column(change, sa.BigInteger(), nullable=False, server_default="0")
         )
     # what every call writes is kept in one tree on SQLite, not in a table and an index
-    clustered = {"recreate": "auto", "table_kwargs": {"sqlite_with_rowid": False}}
-    if op.get_bind().dialect.name == "sqlite":
-        clustered["recreate"] = "always"
+    sqlite = op.get_bind().dialect.name == "sqlite"
+    clustered: dict[str, Any] = {
+        "recreate": "always" if sqlite else "auto",
+        "table_kwargs": {"sqlite_with_rowid": False},
+    }
     for table in ("counters", "holds"):
         with op.batch_alter_table(table, **clustered):
             pass
