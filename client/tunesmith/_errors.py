@@ -3,11 +3,13 @@
 * TunesmithError
   - InvalidArgumentError    `violations` says which fields and why
   - AuthenticationError     no key, or one that opens nothing
-  - PermissionDeniedError   the key's role does not allow the call
+  - PermissionDeniedError   the key's role does not allow the call, or its tenant is suspended
   - NotFoundError           the thing named is not there, or not the caller's; `resource` names it
   - AlreadyExistsError      the name is taken; `resource` names it
   - ConflictError           the state of things forbids it, or somebody else changed it first
-  - QuotaExceededError      `violations` says which limits; a rate has `retry_after`
+  - QuotaExceededError      a limit of the tenant would be passed; `violations` says which
+  - RateLimitedError        too much at once; the same call works after `retry_after` seconds
+  - StorageFullError        the service has no room; nothing was kept, an operator must make room
   - UnavailableError        worth another try, after `retry_after` seconds if that is set
   - NotBuiltYetError        in the contract, but not in this version of the service
   - ConfigurationError      the settings of this machine do not say whom to call
@@ -77,7 +79,7 @@ class AuthenticationError(TunesmithError):
 
 
 class PermissionDeniedError(TunesmithError):
-    """The key's role does not allow the call."""
+    """The key's role does not allow the call, or its tenant is suspended."""
 
 
 class NotFoundError(TunesmithError):
@@ -96,6 +98,14 @@ class QuotaExceededError(TunesmithError):
     """A limit of the tenant would be passed."""
 
 
+class RateLimitedError(TunesmithError):
+    """Too much at once: the same call works after `retry_after` seconds."""
+
+
+class StorageFullError(TunesmithError):
+    """The service has no room. Nothing was kept; the same call works once an operator made room."""
+
+
 class UnavailableError(TunesmithError):
     """Worth another try."""
 
@@ -107,6 +117,52 @@ class NotBuiltYetError(TunesmithError):
 class ConfigurationError(TunesmithError):
     """The settings of this machine do not say whom to call."""
 
+
+REASONS: dict[str, type[TunesmithError]] = {
+    "FIELD_INVALID": InvalidArgumentError,
+    "RESOURCE_NOT_FOUND": NotFoundError,
+    "RESOURCE_EXISTS": AlreadyExistsError,
+    "STATE_FORBIDS": ConflictError,
+    "FIELD_IMMUTABLE": ConflictError,
+    "RESOURCE_IN_USE": ConflictError,
+    "ETAG_MISMATCH": ConflictError,
+    "QUOTA_EXCEEDED": QuotaExceededError,
+    "RATE_LIMITED": RateLimitedError,
+    "CURSOR_EXPIRED": InvalidArgumentError,
+    "CURSOR_INVALID": InvalidArgumentError,
+    "PAGE_TOKEN_INVALID": InvalidArgumentError,
+    "REQUEST_ID_REUSED": InvalidArgumentError,
+    "REQUEST_IN_PROGRESS": UnavailableError,
+    "UNAUTHENTICATED": AuthenticationError,
+    "PERMISSION_DENIED": PermissionDeniedError,
+    "TENANT_SUSPENDED": PermissionDeniedError,
+    "DATASET_NOT_READY": ConflictError,
+    "DATASET_UNSUITABLE": InvalidArgumentError,
+    "BASE_MODEL_UNKNOWN": InvalidArgumentError,
+    "BASE_MODEL_SHUT_DOWN": InvalidArgumentError,
+    "NAMING_POLICY": InvalidArgumentError,
+    "BACKEND_UNAVAILABLE": UnavailableError,
+    "BACKEND_UNSUITABLE": InvalidArgumentError,
+    "MODEL_LOADING": UnavailableError,
+    "MODEL_UNAVAILABLE": ConflictError,
+    "CONTEXT_LENGTH_EXCEEDED": InvalidArgumentError,
+    "PAYLOAD_TOO_LARGE": InvalidArgumentError,
+    "CHECKSUM_MISMATCH": InvalidArgumentError,
+    "OFFSET_MISMATCH": InvalidArgumentError,
+    "STORAGE_FULL": StorageFullError,
+    "PLAN_STALE": ConflictError,
+    "GATE_NOT_MET": ConflictError,
+    "CONSENT_MISSING": ConflictError,
+    "SOURCE_UNREADABLE": ConflictError,
+    "ATTEMPT_FENCED": ConflictError,
+    "OVERLOADED": UnavailableError,
+    "INTERNAL": TunesmithError,
+    "NOT_BUILT_YET": NotBuiltYetError,
+}
+"""What each reason of the contract is raised as: by what its caller can do about it.
+
+Not always what its code says: of the reasons with FAILED_PRECONDITION some pass and some never do.
+"""
 
 KINDS: dict[grpc.StatusCode, type[TunesmithError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidArgumentError,
@@ -124,6 +180,7 @@ KINDS: dict[grpc.StatusCode, type[TunesmithError]] = {
     grpc.StatusCode.DATA_LOSS: UnavailableError,
     grpc.StatusCode.UNIMPLEMENTED: NotBuiltYetError,
 }
+"""For failures without a reason, and for the reasons of a service newer than this client."""
 
 
 def unreachable(address: str, *, tls: bool = False) -> UnavailableError:
@@ -164,7 +221,8 @@ def _translate(error: Any, address: str) -> TunesmithError:
             message = f"no answer from {address} in time"
         elif code is grpc.StatusCode.UNIMPLEMENTED:
             message = f"the service at {address} does not know this call: is it older? ({message})"
-    return KINDS.get(code, TunesmithError)(message, code=code.name, details=details)
+    kind = REASONS.get(details.reason) or KINDS.get(code, TunesmithError)
+    return kind(message, code=code.name, details=details)
 
 
 def _details(metadata: Any) -> Details:

@@ -9,7 +9,8 @@ import tunesmith
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from tunesmith import AsyncClient, Client, TunesmithError, UnavailableError
-from tunesmith._errors import KINDS
+from tunesmith._errors import KINDS, REASONS
+from tunesmith.v1 import errors_pb2
 
 from tests.fakes.servicer import KEY, FakeService, a_status, not_found
 
@@ -49,6 +50,47 @@ async def test_each_status_becomes_its_exception_with_the_reason(
 def test_the_table_names_every_status_but_ok():
     others = {"OK", "INTERNAL", "UNKNOWN"}
     assert {code.name for code in KINDS} == {code.name for code in grpc.StatusCode} - others
+
+
+def test_every_reason_of_the_contract_has_its_exception():
+    names = {name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.keys()}  # noqa: SIM118
+    assert REASONS.keys() == names - {"UNSPECIFIED"}
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "kind"),
+    [
+        ("RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", tunesmith.QuotaExceededError),
+        ("RESOURCE_EXHAUSTED", "STORAGE_FULL", tunesmith.StorageFullError),
+        ("RESOURCE_EXHAUSTED", "RATE_LIMITED", tunesmith.RateLimitedError),
+        ("FAILED_PRECONDITION", "TENANT_SUSPENDED", tunesmith.PermissionDeniedError),
+        ("FAILED_PRECONDITION", "BASE_MODEL_SHUT_DOWN", tunesmith.InvalidArgumentError),
+        ("FAILED_PRECONDITION", "RESOURCE_IN_USE", tunesmith.ConflictError),
+        ("FAILED_PRECONDITION", "FIELD_IMMUTABLE", tunesmith.ConflictError),
+        ("ABORTED", "PLAN_STALE", tunesmith.ConflictError),
+    ],
+)
+async def test_a_reason_says_more_than_its_code(
+    client: AsyncClient, service: FakeService, code: str, reason: str, kind: type[TunesmithError]
+):
+    retry = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=7))
+    status = a_status(code_pb2.Code.Value(code), "words", reason, retry)
+    service.faults.fail["Complete"] = [status]
+    with pytest.raises(TunesmithError) as caught:
+        await client.models.complete("ada", "x")
+    assert type(caught.value) is kind
+    assert (caught.value.code, caught.value.retry_after) == (code, 7)
+
+
+async def test_a_call_whose_first_try_is_still_under_way_is_repeated_until_it_is_answered(
+    client: AsyncClient, service: FakeService
+):
+    soon = error_details_pb2.RetryInfo(retry_delay=Duration(nanos=1_000_000))
+    status = a_status(code_pb2.ABORTED, "not yet", "REQUEST_IN_PROGRESS", soon)
+    service.faults.fail["CreateFineTune"] = [status] * 2
+    run = await client.fine_tunes.create("d", "ada")
+    assert list(service.runs) == [run.name]
+    assert service.calls["CreateFineTune"] == 3
 
 
 async def test_details_arrive_as_values(client: AsyncClient, service: FakeService):
