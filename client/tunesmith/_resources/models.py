@@ -1,6 +1,6 @@
 """Tuned models, and asking models."""
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 
 from tunesmith import _names
@@ -46,6 +46,7 @@ class Models:
         n: int | None = None,
         stop: str | Iterable[str] = (),
         logprobs: int | None = None,
+        logit_bias: Mapping[int, float] | None = None,
         seed: int | None = None,
         echo: bool = False,
         timeout: float = COMPLETE_SECONDS,  # noqa: ASYNC109  # the call's own deadline
@@ -61,12 +62,13 @@ class Models:
             n: answers to each prompt.
             stop: what ends an answer; never part of it.
             logprobs: also the log-probabilities, of so many alternatives.
+            logit_bias: added to the logits, by token id of the base model; -100 rules a token out.
             seed: of the sampling.
             echo: give the prompt back before the answer.
             timeout: seconds to wait for the answer.
         """
         request = _request(
-            model, prompt, max_tokens, temperature, top_p, n, stop, logprobs, seed, echo
+            model, prompt, max_tokens, temperature, top_p, n, stop, logprobs, logit_bias, seed, echo
         )
         return await self._calls.unary(self._stub.Complete, request, timeout)
 
@@ -81,13 +83,14 @@ class Models:
         n: int | None = None,
         stop: str | Iterable[str] = (),
         logprobs: int | None = None,
+        logit_bias: Mapping[int, float] | None = None,
         seed: int | None = None,
         echo: bool = False,
         timeout: float = COMPLETE_SECONDS,  # noqa: ASYNC109  # the call's own deadline
     ) -> AsyncGenerator[pb.StreamCompleteResponse, None]:
         """As `complete`, piece by piece."""
         inner = _request(
-            model, prompt, max_tokens, temperature, top_p, n, stop, logprobs, seed, echo
+            model, prompt, max_tokens, temperature, top_p, n, stop, logprobs, logit_bias, seed, echo
         )
         request = pb.StreamCompleteRequest(request=inner)
         call = self._calls.stream(self._stub.StreamComplete, request, timeout)
@@ -105,6 +108,7 @@ def _request(
     n: int | None,
     stop: str | Iterable[str],
     logprobs: int | None,
+    logit_bias: Mapping[int, float] | None,
     seed: int | None,
     echo: bool,
 ) -> pb.CompleteRequest:
@@ -120,6 +124,7 @@ def _request(
             n=n,
             stop=[stop] if isinstance(stop, str) else stop,
             logprobs=logprobs,
+            logit_bias=logit_bias or {},
             seed=seed,
         ),
         echo=echo,

@@ -84,17 +84,25 @@ def complete(
     logprobs: Annotated[
         int | None, typer.Option(min=0, help="Also the log-probability of each token.")
     ] = None,
+    logit_bias: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Added to the logit of a token, by its id: -100 to 100. May be repeated.",
+            metavar="TOKEN=BIAS",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the sampling.")] = None,
     echo: Annotated[bool, typer.Option("--echo", help="Give the prompt back first.")] = False,
 ) -> None:
-    r"""Ask a model to go on from a prompt.
+    """Ask a model to go on from a prompt.
 
-    In --stop, \n is a line break.
+    In --stop, \\n is a line break.
 
     \b
-    tunesmith models complete ft:ada:acme:support:1f2e --prompt "Printer is on fire ->" \
-        --temperature 0 --max-tokens 1
+    tunesmith models complete MODEL -p "Printer is on fire ->" --max-tokens 1
+    tunesmith models complete MODEL -p - --temperature 0 < prompt.txt
     """
+    biases = dict(map(_bias, logit_bias or ()))
     text = sys.stdin.read() if prompt == "-" else prompt
     with session.client() as client:
         answer = client.models.complete(
@@ -106,6 +114,7 @@ def complete(
             n=n,
             stop=[s.replace("\\n", "\n") for s in stop or ()],
             logprobs=logprobs,
+            logit_bias=biases,
             seed=seed,
             echo=echo,
         )
@@ -116,6 +125,16 @@ def complete(
         typer.echo(plain(choice.text))
         if choice.HasField("logprobs"):
             _tokens(session, choice.logprobs)
+
+
+def _bias(text: str) -> tuple[int, float]:
+    token, _, bias = text.partition("=")
+    try:
+        return int(token), float(bias)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r}: TOKEN=BIAS is expected, such as 50256=-100", param_hint="--logit-bias"
+        ) from None
 
 
 def _tokens(session: Session, logprobs: pb.Logprobs) -> None:

@@ -152,6 +152,16 @@ async def test_a_completion_streams(client: AsyncClient):
     assert pieces == ["a", "b", "c"]
 
 
+async def test_a_completion_says_how_to_sample(client: AsyncClient, service: FakeService):
+    await client.models.complete(
+        "ada", "x", max_tokens=1, logit_bias={13: -100, 5: 2.5}, stop="\n", seed=0
+    )
+    sent: Any = service.requests[-1]
+    assert dict(sent.sampling.logit_bias) == {13: -100, 5: 2.5}
+    assert (list(sent.sampling.stop), sent.sampling.HasField("seed")) == (["\n"], True)
+    assert not sent.sampling.HasField("temperature")
+
+
 @pytest.mark.parametrize(
     ("address", "rest", "secure"),
     [
