@@ -45,6 +45,11 @@ class WatchIterator(Blocking[event_pb2.Event]):
         """The run when the watch began or was last resumed."""
         return self._watch.snapshot
 
+    @property
+    def resuming(self) -> bool:
+        """Whether the connection is broken at present and being taken up again."""
+        return self._watch.resuming
+
 
 class WatchAllIterator(Blocking[event_pb2.Event]):
     """The events of all runs of a tenant, without end. See `WatchAll`."""
@@ -57,6 +62,11 @@ class WatchAllIterator(Blocking[event_pb2.Event]):
     def cursor(self) -> str:
         """Where another watch can go on from."""
         return self._watch.cursor
+
+    @property
+    def resuming(self) -> bool:
+        """Whether the connection is broken at present and being taken up again."""
+        return self._watch.resuming
 
     @property
     def runs(self) -> dict[str, fine_tune_pb2.FineTune]:

@@ -49,6 +49,7 @@ class Followed(AsyncIterator[event_pb2.Event], Generic[Response]):
         clock: Callable[[], float],
     ) -> None:
         self.cursor = cursor
+        self.resuming = False
         self._calls = calls
         self._stub = fine_tune_pb2_grpc.FineTuneServiceStub(calls.transport.channel)
         self._name = name
@@ -94,6 +95,7 @@ class Followed(AsyncIterator[event_pb2.Event], Generic[Response]):
                 left = None if deadline is None else max(0.0, deadline - self._clock())
                 async with aclosing(self._responses(left)) as responses:
                     async for response in responses:
+                        self.resuming = False
                         self._look(response)
                         if response.events or response.bookmark:
                             failing_since, failures = None, 0
@@ -116,6 +118,7 @@ class Followed(AsyncIterator[event_pb2.Event], Generic[Response]):
                 failing_since = now if failing_since is None else failing_since
                 if not resumable(error) or now - failing_since >= self._give_up_after:
                     raise
+                self.resuming = True
                 pause = error.retry_after or 0.0
             await self._calls.transport.sleep(pause + backoff(failures))
             failures += 1
@@ -134,6 +137,7 @@ class Watch(Followed[fine_tune_pb2.WatchFineTuneResponse]):
             from here gets the first events of that batch again, under the same `sequence`.
         snapshot: the run as it was when the watch began or was last resumed. None before the first
             event.
+        resuming: whether the connection is broken at present and being taken up again.
     """
 
     def __init__(
@@ -179,6 +183,7 @@ class WatchAll(Followed[fine_tune_pb2.WatchFineTunesResponse]):
             restart of your own program.
         runs: by name, each run as it was when the watch began or when the run was made, until the
             event after the one it ended with. Look there for what an event's run is about.
+        resuming: whether the connection is broken at present and being taken up again.
     """
 
     _ends = False

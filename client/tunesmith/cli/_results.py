@@ -41,6 +41,14 @@ def columns(rows: Iterable[fine_tune_pb2.ResultRow]) -> list[str]:
     return [*_ALWAYS, *(name for name in optional if name in measured)]
 
 
+def for_people(names: Iterable[str]) -> list[str]:
+    """The columns with what people look for first: not every terminal has room for all."""
+    order = ("step", "training_loss", "validation_loss")
+    first = [name for name in order if name in (names := list(names))]
+    counts = [name for name in names if name.startswith("elapsed_")]
+    return [*first, *(name for name in names if name not in (*first, *counts)), *counts]
+
+
 def cells(row: fine_tune_pb2.ResultRow, names: Iterable[str]) -> list[str]:
     """One row's cells; empty where nothing was measured at that step."""
     return [str(row.step) if name == "step" else _cell(row.values, name) for name in names]
@@ -82,10 +90,18 @@ def plot(rows: Sequence[fine_tune_pb2.ResultRow], *, width: int, height: int, co
         # without colours the two must differ in shape
         marker = "*" if label == "validation" and not color else "hd"
         figure.draw(figure.signal(steps, losses, marker=marker).lines().label(label))
+    figure.ruler("x").ticks(_ticks(max(row.step for row in rows)))
     # to the right: on the left is where a loss falls
     figure.legend(x=width - 10, y=0, ha="right", va="top")
     text: str = figure.build().string(not color)
     return text.rstrip("\n")
+
+
+def _ticks(steps: int) -> list[int]:
+    """At most seven round steps for the axis: there is no step 16.5."""
+    sizes = (size * 10**power for power in range(18) for size in (1, 2, 5))
+    every = next(size for size in sizes if steps / size <= 6)
+    return [1, *range(every, steps + 1, every)] if every > 1 else list(range(1, steps + 1))
 
 
 def _cell(values: Any, name: str) -> str:

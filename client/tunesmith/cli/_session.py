@@ -13,7 +13,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from tunesmith._errors import AuthenticationError, InvalidArgumentError, TunesmithError
+from tunesmith._errors import (
+    AuthenticationError,
+    InvalidArgumentError,
+    NotFoundError,
+    TunesmithError,
+)
 from tunesmith._sync import Client
 from tunesmith.cli._text import plain
 
@@ -184,9 +189,11 @@ def command(
 
 _HINTS = {
     "ETAG_MISMATCH": "somebody else changed it at the same time: look at it and run this again",
+    "PERMISSION_DENIED": "`tunesmith whoami` says whose key this is; take one of a role that may",
     "PLAN_STALE": "things are no longer as they were planned: plan again",
     "QUOTA_EXCEEDED": "`tunesmith usage` shows what is used; a platform admin can raise a limit "
     "with `tunesmith quotas set`",
+    "STORAGE_FULL": "nothing was kept; ask the operator to make room, then repeat the command",
     "TENANT_SUSPENDED": "reading still works; a platform admin can end it with "
     "`tunesmith tenants resume`",
 }
@@ -236,5 +243,16 @@ def _lines(error: TunesmithError) -> Iterator[str]:
         yield "hint: set TUNESMITH_API_KEY, or give --api-key or --context"
     if hint := _HINTS.get(error.reason):
         yield f"hint: {hint}"
+    if isinstance(error, NotFoundError):
+        yield f"hint: see what there is: {_listing(error.resource)}"
     if error.reason in ("QUOTA_EXCEEDED", "RATE_LIMITED") and error.retry_after:
         yield f"hint: try again in {error.retry_after:g} seconds"
+
+
+def _listing(resource: str) -> str:
+    """The command that lists what there is of the kind of `resource`."""
+    nouns = {"datasets": "datasets", "fineTunes": "fine-tunes", "apiKeys": "keys"}
+    collection = (resource.split("/") + [""] * 3)[2]
+    if noun := nouns.get(collection) or ("tenants" if resource.count("/") == 1 else ""):
+        return f"tunesmith {noun} list"
+    return "tunesmith models list, tunesmith base-models list"

@@ -6,6 +6,8 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from tunesmith.v1 import event_pb2
+
 
 def plain(text: str) -> str:
     """The text without control characters but line breaks and tabs."""
@@ -58,3 +60,9 @@ def named(enum: Any, number: int, prefix: str) -> str:
 def last(name: str) -> str:
     """The last segment of a name."""
     return name.rpartition("/")[2]
+
+
+def line(event: event_pb2.Event) -> str:
+    """An event as one line."""
+    at = local(event.time).strftime("%Y-%m-%d %H:%M:%S")
+    return f"[{at}] " + plain(event.message).replace("\n", " ")

@@ -18,14 +18,15 @@ def list_base_models(session: Session) -> None:
             client.base_models.list(),
             {
                 "model": lambda m: last(m.name),
+                "description": lambda m: m.description or m.display_name,
+                "licence": lambda m: " ".join(filter(None, (m.licence, m.licence_note))),
                 "parameters": lambda m: (
                     f"{m.parameter_count / 1e6:,.0f} M"
                     if m.parameter_count >= 1_000_000
                     else f"{m.parameter_count:,}"
                 ),
                 "context": lambda m: m.context_length,
-                "licence": lambda m: " ".join(filter(None, (m.licence, m.licence_note))),
-                "description": lambda m: m.description or m.display_name,
             },
             empty="the catalogue is empty",
+            prose=("licence", "description"),
         )

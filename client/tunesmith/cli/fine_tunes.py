@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from tunesmith._resources.specs import ChangeOptions
-from tunesmith.cli import _labels, _live, _plan, _results, _submit
+from tunesmith.cli import _labels, _plan, _results, _submit
 from tunesmith.cli._filters import Where
 from tunesmith.cli._output import as_json, document, show, show_all
 from tunesmith.cli._run_options import LIMIT_OPTIONS, PRIORITY, Limit, limit
 from tunesmith.cli._runs import fields, follow, run_state, steps
 from tunesmith.cli._session import Format, Session, command
-from tunesmith.cli._text import last, number, size, when
+from tunesmith.cli._text import last, line, number, size, when
 
 app = typer.Typer(no_args_is_help=True, help="Fine-tuning runs: plan, start, follow, steer, read.")
 Name = Annotated[str, typer.Argument(help="The run's id or name.", show_default=False)]
@@ -31,8 +31,8 @@ def watch(
 ) -> None:
     """Follow a run to its end, over lost connections too. Exit code 1 if it did not succeed.
 
-    On a terminal a live view; in a pipe a line an event; with -o json the events go to stderr and
-    the run, when it has ended, to stdout.
+    On a terminal a live view; in a pipe a line an event. With -o json the
+    events go to stderr and the run, when it has ended, to stdout.
     """
     follow(session, name, cursor)
 
@@ -168,7 +168,7 @@ def events(session: Session, name: Name) -> None:
             document(session, [as_json(event) for event in found])
         else:
             for event in found:
-                typer.echo(_live.line(event))
+                typer.echo(line(event))
 
 
 @command(app, "checkpoints")
@@ -221,7 +221,7 @@ def results(
     if session.machine:
         document(session, [as_json(row) for row in rows])
         return
-    names = _results.columns(rows)
+    names = _results.for_people(_results.columns(rows))
     show_all(
         session,
         rows[-_SHOWN_ROWS:],

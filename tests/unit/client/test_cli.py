@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.rpc import code_pb2, error_details_pb2
@@ -84,6 +85,7 @@ async def test_help_has_examples():
         shown = await tunesmith(*arguments, "--help")
         assert shown.exit_code == 0
         assert "\n tunesmith " in shown.stdout
+        assert "\\b" not in shown.stdout
 
 
 async def test_an_upload_reports_what_was_found_and_exits_with_3(
@@ -203,6 +205,27 @@ async def test_results_are_csv_under_the_old_names_or_curves(service: FakeServic
 async def test_a_completion_is_printed_and_a_prompt_may_come_from_a_pipe():
     assert (await tunesmith("models", "complete", "ada", "--prompt", "x")).stdout == "x!\n"
     assert (await tunesmith("models", "complete", "ada", "-p", "-", input="y")).stdout == "y!\n"
+
+
+async def test_a_token_is_ruled_out_by_its_id(service: FakeService):
+    complete = ("models", "complete", "ada", "-p", "x", "--logit-bias")
+    assert (await tunesmith(*complete, "13=-100", "--logit-bias", "5=2.5")).exit_code == 0
+    sent: Any = service.requests[-1]
+    assert dict(sent.sampling.logit_bias) == {13: -100, 5: 2.5}
+    wrong = await tunesmith(*complete, "the=1")
+    assert wrong.exit_code == 2
+    assert "TOKEN=BIAS is expected, such as 50256=-100" in " ".join(wrong.stderr.split())
+
+
+async def test_a_service_without_room_is_told_with_what_to_do(service: FakeService):
+    full = a_status(code_pb2.RESOURCE_EXHAUSTED, "no room left", "STORAGE_FULL")
+    service.faults.fail["CreateFineTune"] = [full]
+    refused = await tunesmith("fine-tunes", "create", "-t", "d", "-m", "ada")
+    assert refused.exit_code == 1
+    assert refused.stderr == (
+        "error: no room left\n"
+        "hint: nothing was kept; ask the operator to make room, then repeat the command\n"
+    )
 
 
 async def test_the_real_command_says_where_nobody_answers():
