@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -23,12 +24,17 @@ def free_port() -> int:
 
 
 class Daemon:
-    """One `tunesmithd serve`, on a data directory that outlives it."""
+    """One `tunesmithd serve`, on a data directory that outlives it.
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    An empty setting is not set at all.
+    """
+
+    def __init__(self, folder: Path, *, within: Sequence[str] = (), **settings: str) -> None:
+        """`within` is a command that runs the one behind it in surroundings of its own."""
+        self._within = within
         self.address = settings.pop("address", "") or f"127.0.0.1:{free_port()}"
         self.log = folder / "tunesmithd.log"
-        self._environment = {
+        environment = {
             **os.environ,
             "TUNESMITH_DATA_DIR": str(folder / "data"),
             "TUNESMITH_GRPC__LISTEN": self.address,
@@ -37,6 +43,7 @@ class Daemon:
             "PYTHONPATH": f"{ROOT / 'client'}:{ROOT / 'service'}",
             **settings,
         }
+        self._environment = {name: value for name, value in environment.items() if value}
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -53,13 +60,19 @@ class Daemon:
         """Start it and wait until it takes calls."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220  # returns at once
-                [sys.executable, "-m", "tunesmith_server", "serve"],
+                [*self._within, sys.executable, "-m", "tunesmith_server", "serve"],
                 env=self._environment,
                 stdout=log,
                 stderr=log,
             )
         async with grpc.aio.insecure_channel(self.address) as channel, asyncio.timeout(30):
             await channel.channel_ready()
+
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process
+        return self._process.pid
 
     def kill(self) -> None:
         """As a power cut would: SIGKILL, no farewell."""

@@ -13,6 +13,8 @@ from protovalidate import FieldPathPb as FieldPath
 
 from tunesmith_server.domain.errors import FieldViolation, InvalidArgument
 
+_SHOWN = 80
+
 
 class ContractRules:
     """Every rule of the contract."""
@@ -35,7 +37,7 @@ class ContractRules:
             kind = self._pool.FindMessageTypeByName(name)
             twin = self._twins[name] = message_factory.GetMessageClass(kind)
         violations = [
-            FieldViolation(_path(found.proto.field), found.proto.message)
+            FieldViolation(_path(found.proto.field), _said(found.field_value, found.proto.message))
             for found in self._validator.collect_violations(
                 twin.FromString(request.SerializeToString())
             )
@@ -46,3 +48,10 @@ class ContractRules:
 
 def _path(field: FieldPath | None) -> str:
     return ".".join(element.field_name for element in field.elements) if field else ""
+
+
+def _said(value: object, rule: str) -> str:
+    """What was found and which rule it breaks. The contract keeps secrets out of requests."""
+    if isinstance(value, str | int | float) and 0 < len(str(value)) <= _SHOWN:
+        return f"{value!r} {rule}"
+    return rule
