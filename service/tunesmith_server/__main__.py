@@ -13,10 +13,14 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
+try:
+    from pydantic import ValidationError
+
+    from tunesmith_server.settings import Settings
+except ModuleNotFoundError as missing:  # the command comes with the client as well
+    sys.exit(f"error: there is no {missing.name} here: pip install 'tunesmith[all]'")
 
 from tunesmith_server.domain.errors import DomainError
-from tunesmith_server.settings import Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

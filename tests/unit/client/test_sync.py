@@ -85,15 +85,34 @@ def test_the_package_exports_what_it_says():
     assert tunesmith.__version__
 
 
-def test_an_import_brings_nothing_heavy():
-    heavy = (
-        "torch sqlmodel sqlalchemy pydantic typer rich plotext tunesmith_server numpy msgspec yaml"
-    )
-    script = (
-        "import sys, tunesmith; assert 'grpc' not in sys.modules; tunesmith.Client; "
-        f"print([name for name in '{heavy}'.split() if name in sys.modules])"
-    )
+SERVERS = [
+    *("tunesmith_server", "tunesmith_trainer", "alembic", "obstore", "protovalidate", "psutil"),
+    *("psycopg", "pydantic", "sqlalchemy", "sqlmodel", "structlog", "uvloop"),
+    *("numpy", "peft", "safetensors", "sklearn", "torch", "transformers"),
+]
+COMMANDS = ["typer", "rich", "plotext", "msgspec", "yaml"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import tunesmith", [*SERVERS, *COMMANDS, "grpc", "google"]),
+        ("import tunesmith; tunesmith.Client; tunesmith.AsyncClient", [*SERVERS, *COMMANDS]),
+        ("from tunesmith.cli._app import app", [*SERVERS, "plotext", "msgspec", "yaml"]),
+    ],
+)
+def test_an_import_brings_nothing_that_it_does_not_need(statement: str, absent: list[str]):
+    script = f"import sys; {statement}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "[]"
+    assert set(done.stdout.split()) & set(absent) == set()
+
+
+def test_the_service_s_command_without_the_service_says_what_to_install():
+    script = "import sys; sys.modules['pydantic_settings'] = None; import tunesmith_server.__main__"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: there is no pydantic_settings here: pip install 'tunesmith[all]'\n"
+    )
