@@ -262,7 +262,8 @@ class Dispatcher:
     ) -> tuple[FineTune, list[Event]]:
         began: list[Event] = []
         if run.state is State.PREPARING:  # a trainer that reports is one that runs
-            run, event = run.told(State.RUNNING, now=self._clock.now(), message=_STARTED)
+            began_at = max(run.update_time, reports[0].time)  # not when this was heard of
+            run, event = run.told(State.RUNNING, now=began_at, message=_STARTED)
             began = [event]
         run, events = ingested(run, reports)
         run, warned = self._within_budget(scope, run)

@@ -19,6 +19,8 @@ def ingested(run: FineTune, reports: Sequence[Report]) -> tuple[FineTune, list[E
     for report in reports:
         if report.sequence <= run.reports_read:
             continue
+        if report.time < run.update_time:  # clocks differ a little; in the log time never goes back
+            report = replace(report, time=run.update_time)
         translate = _KINDS.get(report.kind)
         if translate:
             run, event = translate(run, report)
@@ -31,8 +33,8 @@ def _prepared(run: FineTune, report: Report) -> tuple[FineTune, Event]:
     data = report.data
     total = int(data.get("total_steps", 0))
     text = (
-        f"Training on {data.get('training_examples')} examples for {data.get('epochs')} epochs: "
-        f"{total} steps on {data.get('device')}"
+        f"Training on {data.get('training_examples')} examples for {data.get('epochs')} "
+        f"epoch{'' if data.get('epochs') == 1 else 's'}: {total} steps on {data.get('device')}"
     )
     if data.get("start_step"):
         text += f", going on from step {data['start_step']}"

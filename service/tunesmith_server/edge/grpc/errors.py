@@ -53,6 +53,17 @@ def to_status(error: errors.DomainError) -> status_pb2.Status:
     return status
 
 
+def internal(incident: str) -> status_pb2.Status:
+    """What the caller gets of a bug: where to find it in the log, and nothing else."""
+    message = f"internal error, incident {incident}"
+    status = status_pb2.Status(code=code_pb2.INTERNAL, message=message)
+    info = error_details_pb2.ErrorInfo(
+        reason="INTERNAL", domain=DOMAIN, metadata={"incident": incident}
+    )
+    status.details.add().Pack(info)
+    return status
+
+
 def _metadata(error: errors.DomainError) -> dict[str, str]:
     """What `errors.proto` says comes with the reason, for programs."""
     match error:

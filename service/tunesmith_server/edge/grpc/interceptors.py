@@ -21,7 +21,7 @@ from tunesmith_server.domain.access import Principal, Role, changes
 from tunesmith_server.domain.errors import DomainError, PermissionDenied, Unauthenticated
 from tunesmith_server.domain.quota import Dimension
 from tunesmith_server.edge.grpc.contract import ContractRules
-from tunesmith_server.edge.grpc.errors import to_status
+from tunesmith_server.edge.grpc.errors import internal, to_status
 from tunesmith_server.edge.grpc.requests import once_of, resource_of
 
 log = structlog.get_logger(__name__)
@@ -174,7 +174,7 @@ async def _abort(context: Context, error: Exception) -> None:
         case _:
             incident = uuid.uuid4().hex
             log.exception("call_failed", incident=incident, exc_info=error)
-            await context.abort(grpc.StatusCode.INTERNAL, f"internal error, incident {incident}")
+            await context.abort_with_status(rpc_status.to_status(internal(incident)))
 
 
 class Auditing(Interceptor):
