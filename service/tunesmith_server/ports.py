@@ -180,6 +180,10 @@ class TenantScope(Protocol):
         """What `subject` holds."""
         ...
 
+    def holders(self, counter: tuple[str, Dimension, str]) -> Sequence[FineTune]:
+        """The runs that hold of a (scope, dimension, period): for sums over a family's pool."""
+        ...
+
     def usage(
         self, counters: Iterable[tuple[str, Dimension, str]]
     ) -> Mapping[tuple[str, Dimension, str], Usage]:
@@ -233,7 +237,10 @@ class SystemScope(Protocol):
         ...
 
     def tenant(self, id: str, *, lock: bool = False) -> Tenant:
-        """The tenant, or NotFound; with `lock` nobody else changes it in the meantime."""
+        """The tenant, or NotFound; with `lock` this transaction is going to change it.
+
+        While a transaction that writes lasts, nobody else changes a tenant that it has looked at.
+        """
         ...
 
     def tenants(self, page: PageOf) -> Sequence[tuple[str, Tenant]]: ...
@@ -305,8 +312,15 @@ class SystemScope(Protocol):
         """Wait until no other scheduler is in a transaction: a fair order needs one at a time."""
         ...
 
-    def waiting(self, per_tenant: int) -> Sequence[FineTune]:
-        """The runs of each tenant that may go next, at most so many each, by rank; none held."""
+    def waiting(self, of_each: int) -> Sequence[FineTune]:
+        """The runs that may go next, by rank; at most so many of each tenant and base; none held.
+
+        Per base, since the quota of one is no reason for runs on another to wait.
+        """
+        ...
+
+    def queue_lengths(self) -> Mapping[str, int]:
+        """How many runs that are not held wait, by tenant; those without any are absent."""
         ...
 
     def past_deadline(self, now: datetime, limit: int) -> Sequence[FineTune]:

@@ -35,6 +35,7 @@ from tunesmith_server.domain.quota import (
 from tunesmith_server.ports import TenantScope, Usage
 
 _WAITING = (Dimension.FINE_TUNES_QUEUED,)
+_PLACES = (Dimension.FINE_TUNES_QUEUED, Dimension.MODELS)
 _UNDER_WAY = (Dimension.FINE_TUNES_RUNNING, Dimension.SLOTS)
 _BUDGETS = (Dimension.TRAINED_TOKENS_PER_MONTH, Dimension.COST_PER_MONTH)
 
@@ -75,14 +76,9 @@ class Admission:
 
         The caller must raise, or otherwise roll the transaction back, on any violation.
         """
-        worst = worst_case(run)
-        jobs = {
-            Dimension.TRAINED_TOKENS_PER_JOB: worst[Dimension.TRAINED_TOKENS_PER_MONTH],
-            Dimension.COST_PER_JOB: worst[Dimension.COST_PER_MONTH],
-        }
-        found = job_violations(scope.chain(), self.defaults, jobs, run.resolved.base_model)
-        held = {Dimension.FINE_TUNES_QUEUED: 1, Dimension.MODELS: 1}
-        held |= {dimension: amount for dimension, amount in worst.items() if amount}
+        found = self._per_job(scope, run)
+        held = dict.fromkeys(_PLACES, 1)
+        held |= {dimension: amount for dimension, amount in worst_case(run).items() if amount}
         wanted = [
             ask
             for dimension, amount in held.items()
@@ -90,6 +86,13 @@ class Admission:
         ]
         spent = self._asks(scope, run, Dimension.FINE_TUNES_CREATED_PER_DAY, 1, now)
         return [*found, *scope.reserve(run.uid, wanted, now, spend=spent)]
+
+    def places(self, scope: TenantScope, uid: str, now: datetime) -> list[QuotaViolation]:
+        """As `violations`, for a run of which nothing but its uid is known."""
+        chain = scope.chain()
+        wanted = [ask for d in _PLACES for ask in asks(chain, self.defaults, d, 1, now)]
+        spent = asks(chain, self.defaults, Dimension.FINE_TUNES_CREATED_PER_DAY, 1, now)
+        return list(scope.reserve(uid, wanted, now, spend=spent))
 
     def admit(self, scope: TenantScope, run: FineTune, now: datetime) -> None:
         """Reserve what a new run holds while it waits, or QuotaExceeded with every violation."""
@@ -100,7 +103,9 @@ class Admission:
         _refuse(run, scope.reserve(run.uid, self._queued(scope, run, now), now))
 
     def again(self, scope: TenantScope, run: FineTune, now: datetime) -> None:
-        """Reserve the budgets anew for a run that does not train, or QuotaExceeded.
+        """Reserve the budgets anew, per-job limits included, for a run that does not train.
+
+        Or QuotaExceeded.
 
         The caller's transaction is rolled back by the error, so that nothing is lost then.
         """
@@ -111,7 +116,7 @@ class Admission:
             if amount
             for ask in self._asks(scope, run, dimension, amount, now)
         ]
-        _refuse(run, scope.reserve(run.uid, wanted, now))
+        _refuse(run, [*self._per_job(scope, run), *scope.reserve(run.uid, wanted, now)])
 
     def start(
         self, scope: TenantScope, run: FineTune, node: str, slots: int, now: datetime
@@ -182,9 +187,23 @@ class Admission:
             scope.release(_version_key(dataset, version), (Dimension.DATASET_BYTES,), now)
         scope.release(dataset.uid, (Dimension.DATASETS,), now)
 
-    def room_for_bytes(self, scope: TenantScope, now: datetime) -> int | None:
-        """How many bytes of datasets the tenant may still keep; None if unlimited."""
-        return self._row(scope, Dimension.DATASET_BYTES, "", now, 0).remaining
+    def room_for_bytes(self, scope: TenantScope, now: datetime) -> UsageRow:
+        """How many bytes of datasets the tenant may still keep: see `remaining`."""
+        return self._row(scope, Dimension.DATASET_BYTES, "", now, 0)
+
+    def keep_checkpoints(
+        self, scope: TenantScope, run: FineTune, now: datetime
+    ) -> QuotaViolation | None:
+        """Hold what a run's checkpoints take, which are there already; the limit passed by that."""
+        size, dimension = run.checkpoint_bytes, Dimension.CHECKPOINT_BYTES
+        scope.release(run.uid, (dimension,), now)
+        wanted = asks(scope.chain(), self.defaults, dimension, size, now)
+        scope.reserve(run.uid, [Ask(ask.hold) for ask in wanted], now)
+        for bound in bounds(scope.chain(), self.defaults, dimension):
+            taken = _counter(scope, bound, dimension, "").reserved
+            if bound.limit is not None and taken > bound.limit:
+                return QuotaViolation(dimension, taken - size, size, bound.limit, bound.source)
+        return None
 
     def recount(
         self,
@@ -210,7 +229,8 @@ class Admission:
         """The monthly limit that the tenant's training has come to by now, if one has.
 
         Runs reserve their worst case, so this happens only to a limit that was lowered since. What
-        counts is what was settled and what the tenant's runs under way have really trained.
+        counts is what was settled, and what the runs that still hold of the same counter, those of
+        other tenants of the family among them, have really trained.
         """
         base = run.resolved.base_model
         for dimension in _BUDGETS:
@@ -222,8 +242,8 @@ class Admission:
                 if taken.used + taken.reserved <= bound.limit:
                     continue
                 trained = sum(
-                    _amount(active, dimension, active.progress.trained_tokens)
-                    for active in scope.active_fine_tunes()
+                    _amount(holder, dimension, holder.progress.trained_tokens)
+                    for holder in scope.holders((bound.scope, dimension, window))
                 )
                 if taken.used + trained >= bound.limit:
                     return QuotaViolation(
@@ -255,6 +275,14 @@ class Admission:
             if row.limit is not None or row.used or row.reserved or amount:
                 rows.append(row)
         return rows
+
+    def _per_job(self, scope: TenantScope, run: FineTune) -> list[QuotaViolation]:
+        worst = worst_case(run)
+        jobs = {
+            Dimension.TRAINED_TOKENS_PER_JOB: worst[Dimension.TRAINED_TOKENS_PER_MONTH],
+            Dimension.COST_PER_JOB: worst[Dimension.COST_PER_MONTH],
+        }
+        return job_violations(scope.chain(), self.defaults, jobs, run.resolved.base_model)
 
     def _row(
         self, scope: TenantScope, dimension: Dimension, base: str, now: datetime, requested: int

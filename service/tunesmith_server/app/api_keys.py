@@ -90,7 +90,7 @@ class ApiKeys:
         key = await self._commands.run(
             call, tenant, shown, ApiKey, make, detail=f"overlap={lasting}"
         )
-        return made[0] if made and made[0].key == key else NewKey(key, "")
+        return _shown(call, made[0], key) if made else NewKey(key, "")
 
     async def revoke(self, call: Call, name: ApiKeyName) -> ApiKey:
         """Make a key open nothing from the next call on, on every replica."""
@@ -112,7 +112,7 @@ class ApiKeys:
 
         shown = ApiKeyName(tenant, new.key.id)
         key = await self._commands.run(call, tenant, shown, ApiKey, make, detail=detail)
-        return new if key == new.key else NewKey(key, "")
+        return _shown(call, new, key)
 
     def _check_expiry(self, expire_time: datetime | None) -> None:
         if expire_time is not None and expire_time <= self._clock.now():
@@ -120,6 +120,11 @@ class ApiKeys:
                 "api_key.expire_time",
                 f"{expire_time.isoformat()} has passed: the key would open nothing",
             )
+
+
+def _shown(call: Call, new: NewKey, key: ApiKey) -> NewKey:
+    """The key with its secret if it was made just now: neither a repeat nor a rehearsal has one."""
+    return new if key == new.key and not call.validate_only else NewKey(key, "")
 
 
 def _of(tx: Transaction, tenant: str):  # type: ignore[no-untyped-def]

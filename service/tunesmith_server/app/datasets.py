@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from tunesmith.dataset_rules import Inspector, Report, Shape, encode_report
 
 from tunesmith_server.app import filters
-from tunesmith_server.app.admission import Admission
+from tunesmith_server.app.admission import Admission, UsageRow
 from tunesmith_server.app.commands import Call, Commands, refuse_suspended
 from tunesmith_server.app.once import Once
 from tunesmith_server.app.pages import Page, Pager, PageRequest
@@ -23,7 +23,6 @@ from tunesmith_server.domain.errors import (
     ResourceInUse,
 )
 from tunesmith_server.domain.names import DatasetName, TenantName, checked_id, owned
-from tunesmith_server.domain.quota import Dimension
 from tunesmith_server.ports import Blobs, Clock, Store, TenantScope, Transaction
 
 
@@ -91,7 +90,7 @@ class Datasets:
         async with self._blobs.writer() as writer:
             async for chunk in content.chunks:
                 received += len(chunk)
-                if room is not None and received > room:
+                if room.remaining is not None and received > room.remaining:
                     raise _too_large(tenant, received, room)
                 # in a thread: a mebibyte takes about ten milliseconds, which others would wait for
                 await asyncio.gather(asyncio.to_thread(inspector.feed, chunk), writer.write(chunk))
@@ -128,7 +127,7 @@ class Datasets:
         once = replace(call, request=request(blob.digest))
         return await self._commands.run(once, tenant, new.name, Dataset, make)
 
-    def _room(self, tx: Transaction, call: Call, tenant: str) -> int | None:
+    def _room(self, tx: Transaction, call: Call, tenant: str) -> UsageRow:
         """How many bytes may come, before the first is kept; NotFound, TenantSuspended."""
         if call.principal.tenant is not None:
             refuse_suspended(tx, tenant, f"tenants/{tenant}")
@@ -170,9 +169,9 @@ class Datasets:
         await self._commands.run(call, tenant, DatasetName(tenant, name.id), bool, make)
 
 
-def _too_large(tenant: str, received: int, room: int) -> QuotaExceeded:
-    # what is in use is not told apart here: the books are read once, before the first byte
-    violation = QuotaViolation(Dimension.DATASET_BYTES, 0, received, room, f"tenants/{tenant}")
+def _too_large(tenant: str, received: int, room: UsageRow) -> QuotaExceeded:
+    used = room.used + room.reserved
+    violation = QuotaViolation(room.dimension, used, received, room.limit or 0, room.source)
     return QuotaExceeded(tenant, [violation])
 
 

@@ -24,6 +24,7 @@ from tunesmith_server.domain import decide as then
 from tunesmith_server.domain.errors import (
     BackendUnsuitable,
     DomainError,
+    QuotaViolation,
     StorageFull,
     Unavailable,
 )
@@ -38,6 +39,8 @@ log = structlog.get_logger(__name__)
 _REPORTS = 500
 _STARTED = "Fine-tune started"
 BUDGET_REACHED = "BUDGET_REACHED"
+FINISH_REQUESTED = "FINISH_REQUESTED"
+"""What a trainer says that was asked to end early, see `docs/reference/run-directory.md`."""
 TENANT_SUSPENDED = "TENANT_SUSPENDED"
 _INTERRUPTED = frozenset({State.CANCELLING, State.PAUSING})
 Change = Callable[[TenantScope, FineTune], tuple[FineTune, list[Event]]]
@@ -265,19 +268,28 @@ class Dispatcher:
             began_at = max(run.update_time, reports[0].time)  # not when this was heard of
             run, event = run.told(State.RUNNING, now=began_at, message=_STARTED)
             began = [event]
+        before = run.checkpoint_bytes
         run, events = ingested(run, reports)
-        run, warned = self._within_budget(scope, run)
+        passed = None
+        if run.checkpoint_bytes != before:
+            passed = self._admission.keep_checkpoints(scope, run, self._clock.now())
+        run, warned = self._within_budget(scope, run, passed)
         return run, [*began, *events, *warned]
 
-    def _within_budget(self, scope: TenantScope, run: FineTune) -> tuple[FineTune, list[Event]]:
-        """The run, asked to end well if its own limit, or its tenant's budget, is spent."""
+    def _within_budget(
+        self, scope: TenantScope, run: FineTune, passed: QuotaViolation | None
+    ) -> tuple[FineTune, list[Event]]:
+        """The run, asked to end well if its own limit, or its tenant's budget, is spent.
+
+        `passed` is a limit that its checkpoints have passed.
+        """
         if run.stopping or run.state is not State.RUNNING:
             return run, []
         now = self._clock.now()
         own = run.resolved.max_trained_tokens
         if own is not None and run.progress.trained_tokens >= own:
             why = f"max_trained_tokens: {run.progress.trained_tokens} of {own}"
-        elif spent := self._admission.spent_budget(scope, run, now):
+        elif spent := passed or self._admission.spent_budget(scope, run, now):
             why = str(spent)
         else:
             return run, []
@@ -310,7 +322,9 @@ class Dispatcher:
                 run, event = run.told(State.RUNNING, now=now, message=_STARTED)
                 events.append(event)
             tokens = seen.trained_tokens or run.progress.trained_tokens
-            stopped_at = run.stopping if seen.stopped_at and run.stopping else seen.stopped_at
+            # only a budget makes the dispatcher ask for an early end, whatever was asked for since
+            finished = seen.stopped_at == FINISH_REQUESTED
+            stopped_at = BUDGET_REACHED if finished else seen.stopped_at
             run = replace(
                 run,
                 stopped_at=stopped_at,

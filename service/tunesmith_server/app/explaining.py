@@ -110,7 +110,10 @@ class Explaining:
             return WaitReason.WAITING_FOR_QUOTA
         if run.spec.hold:
             return WaitReason.HELD
-        return run.wait_reason or WaitReason.WAITING_FOR_CAPACITY
+        # whose turn it is the scheduler has told; what else it told may have passed since
+        if run.wait_reason is WaitReason.WAITING_FOR_FAIR_SHARE:
+            return WaitReason.WAITING_FOR_FAIR_SHARE
+        return WaitReason.WAITING_FOR_CAPACITY
 
 
 def _other(run: FineTune, attempts: tuple[str, ...]) -> Explanation:

@@ -115,7 +115,9 @@ def _queue(
 def runs_ahead(tx: Transaction, run: FineTune) -> int:
     """How many waiting runs go before it, as things stand: tenants take turns."""
     waiting, _ = queues(tx)
+    lengths = tx.system.queue_lengths()
     before = tx.of(run.name.tenant).queued_before(run)
-    turns = [queue for queue in waiting if queue.tenant.id != run.name.tenant]
+    turns = [queue.tenant.id for queue in waiting if not queue.suspended]
+    others = [lengths[tenant] for tenant in turns if tenant != run.name.tenant]
     # in the time in which `before + 1` of its tenant's runs start, another tenant starts as many
-    return before + sum(min(before + 1, len(queue.runs)) for queue in turns if not queue.suspended)
+    return before + sum(min(before + 1, length) for length in others)

@@ -84,7 +84,7 @@ def _epoch(run: FineTune, report: Report) -> tuple[FineTune, Event]:
 
 
 def _checkpoint(run: FineTune, report: Report) -> tuple[FineTune, Event]:
-    data = {
+    data: dict[str, Any] = {
         "step": int(report.data["step"]),
         "path": str(report.data.get("path", "")),
         "digest": str(report.data.get("digest", "")),
@@ -92,7 +92,8 @@ def _checkpoint(run: FineTune, report: Report) -> tuple[FineTune, Event]:
         "values": dict(report.data.get("metrics") or {}),
     }
     text = f"Checkpoint created at step {data['step']}"
-    return run, Event(Kind.CHECKPOINT, report.time, text, data=data)
+    stored = run.with_checkpoint(data["size_bytes"])
+    return stored, Event(Kind.CHECKPOINT, report.time, text, data=data)
 
 
 def _message(run: FineTune, report: Report) -> tuple[FineTune, Event]:

@@ -25,8 +25,8 @@ from tunesmith_server.ports import Clock, Hints, Store, TenantScope, Transaction
 
 log = structlog.get_logger(__name__)
 
-_HEADS = 8
-"""Runs of a tenant that are tried: its first may wait for the quota of one base model alone."""
+_HEADS = 1
+"""Runs of a tenant and base that are tried: what is in the way of the first, is in that of all."""
 _BATCH = 100
 _PAUSE = 0.05
 _IN_WORDS = {

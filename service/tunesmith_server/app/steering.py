@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.commands import Call, Commands
@@ -20,6 +21,8 @@ from tunesmith_server.domain.states import State
 from tunesmith_server.ports import Clock, Hints, TenantScope, Transaction
 
 CALLER = "CALLER"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,14 @@ class Changes:
         return ", ".join(f"{name}={value!r}" for name, value in given.items())[:2000]
 
 
+@dataclass(frozen=True)
+class Updated:
+    """A run after an update."""
+
+    run: FineTune
+    changed: bool
+
+
 class Steering:
     """The use cases that change runs."""
 
@@ -58,7 +69,7 @@ class Steering:
 
         One that waits is cancelled at once; one that has ended, or is stopping, stays as it is.
         """
-        return await self._change(call, name, self._cancelled)
+        return await self._change(call, name, FineTune, self._cancelled)
 
     async def pause(self, call: Call, name: FineTuneName) -> FineTune:
         """Ask a run to write a checkpoint and give its capacity back.
@@ -66,28 +77,23 @@ class Steering:
         One that waits is paused at once; one that is paused, or pausing, stays as it is. Else
         PreconditionFailed.
         """
-        return await self._change(call, name, self._paused)
+        return await self._change(call, name, FineTune, self._paused)
 
     async def resume(self, call: Call, name: FineTuneName) -> FineTune:
         """Put a paused run back into the queue, within the quota; one that waits stays as it is."""
-        return await self._change(call, name, self._resumed)
+        return await self._change(call, name, FineTune, self._resumed)
 
-    async def update(
-        self, call: Call, name: FineTuneName, changes: Changes
-    ) -> tuple[FineTune, bool]:
-        """Change what is not fixed; the run, and whether that changed anything.
+    async def update(self, call: Call, name: FineTuneName, changes: Changes) -> Updated:
+        """Change what is not fixed.
 
-        Raises EtagMismatch, FieldImmutable and QuotaExceeded.
+        Raises EtagMismatch, FieldImmutable, PreconditionFailed and QuotaExceeded.
         """
-        before = 0
 
-        def change(scope: TenantScope, run: FineTune) -> FineTune:
-            nonlocal before
-            before = run.version
-            return self._updated(scope, run, changes)
+        def change(scope: TenantScope, run: FineTune) -> Updated:
+            after = self._updated(scope, run, changes)
+            return Updated(after, changed=after.version != run.version)
 
-        run = await self._change(call, name, change, changes.shown())
-        return run, run.version != before
+        return await self._change(call, name, Updated, change, changes.shown())
 
     async def delete(self, call: Call, name: FineTuneName) -> None:
         """Forget a run that has ended, with its events. Its model stays."""
@@ -107,20 +113,21 @@ class Steering:
         self,
         call: Call,
         name: FineTuneName,
-        change: Callable[[TenantScope, FineTune], FineTune],
+        kind: type[T],
+        change: Callable[[TenantScope, FineTune], T],
         detail: str = "",
-    ) -> FineTune:
+    ) -> T:
         tenant = owned(name.tenant, call.principal.tenant, str(name))
 
-        def make(tx: Transaction) -> FineTune:
+        def make(tx: Transaction) -> T:
             scope = scope_of(tx, tenant, name)
             return change(scope, scope.fine_tune(name.id))
 
         shown = FineTuneName(tenant, name.id)
-        run = await self._commands.run(call, tenant, shown, FineTune, make, detail=detail)
+        answer = await self._commands.run(call, tenant, shown, kind, make, detail=detail)
         for topic in ("runs", "work", "queue"):
             self._hints.notify(topic)
-        return run
+        return answer
 
     def _cancelled(self, scope: TenantScope, run: FineTune) -> FineTune:
         now = self._clock.now()
@@ -175,7 +182,7 @@ class Steering:
             display_name=run.display_name if changes.display_name is None else changes.display_name,
         )
         if limits != run.spec.limits:
-            changed = self._limited(scope, changed, limits)
+            changed = self._limited(scope, changed, run.spec.limits)
         if changes.hold is not None and run.state.is_waiting:
             changed = replace(changed, wait_reason=first_wait(spec))
         if changed == run:
@@ -185,11 +192,12 @@ class Steering:
             replace(changed, update_time=now), [Event(Kind.MESSAGE, now, "Fine-tune updated")]
         )
 
-    def _limited(self, scope: TenantScope, run: FineTune, limits: RunLimits) -> FineTune:
-        """The run with other limits of its own; what it reserves follows, within the quota."""
+    def _limited(self, scope: TenantScope, run: FineTune, before: RunLimits) -> FineTune:
+        """The run, whose own limits were `before`; what it reserves follows, within the quota."""
+        limits = run.spec.limits
         now = self._clock.now()
         price = run.resolved.price_micros_per_million
-        cap = token_cap(replace(run.spec, limits=limits), price)
+        cap = token_cap(run.spec, price)
         training, values = run.resolved.training, run.resolved.hyperparameters
         worst = training.text_bytes * values.n_epochs
         resolved = replace(
@@ -198,6 +206,11 @@ class Steering:
             max_trained_tokens=cap,
         )
         if run.state.holds_slot:
+            if limits.max_run_seconds != before.max_run_seconds:  # the trainer's own limit
+                raise PreconditionFailed(
+                    str(run.name),
+                    f"it is {run.state}: pause it to change the time that it may train",
+                )
             if resolved.worst_case_tokens > run.resolved.worst_case_tokens:
                 raise PreconditionFailed(
                     str(run.name),

@@ -139,14 +139,18 @@ class Submission:
         for each in scope.chain():
             if each.suspension:
                 faults.append(TenantSuspended(f"tenants/{each.id}", each.suspension.reason))
+        requested = {Dimension.FINE_TUNES_QUEUED: 1, Dimension.MODELS: 1}
+        requested |= {Dimension.FINE_TUNES_CREATED_PER_DAY: 1}
         if found.resolved is None:
-            return Plan(None, tuple(faults), (), None, "")
+            quota = self._admission.usage(scope, now, requested=requested)
+            if passed := self._admission.places(scope, uid, now):
+                faults.append(QuotaExceeded(tenant, passed))
+            return Plan(None, tuple(faults), tuple(quota), None, "")
         run = _recorded(found.resolved, spec, wish, name, uid, now, principal)
         if _is_taken(scope, name):
             faults.append(AlreadyExists(str(name)))
-        requested = {Dimension.FINE_TUNES_QUEUED: 1, Dimension.MODELS: 1, **worst_case(run)}
         requested |= {
-            Dimension.FINE_TUNES_CREATED_PER_DAY: 1,
+            **worst_case(run),
             Dimension.TRAINED_TOKENS_PER_JOB: run.resolved.worst_case_tokens,
             Dimension.COST_PER_JOB: worst_case(run)[Dimension.COST_PER_MONTH],
         }
@@ -161,7 +165,7 @@ class Submission:
 
     def _token(self, run: FineTune) -> str:
         """Sealed over all that the plan says a run would be; the same again gives the same."""
-        content = msgspec.json.encode((run.spec, run.resolved))
+        content = msgspec.json.encode((run.spec, run.resolved), order="deterministic")
         digest = hashlib.sha256(content).hexdigest()
         return self._sealer.seal("plan", run.name.tenant, digest)
 

@@ -12,6 +12,7 @@ from tunesmith_server.app.steering import paused, resumed
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.errors import (
     EtagMismatch,
+    FieldImmutable,
     FieldViolation,
     InvalidArgument,
     NotFound,
@@ -152,6 +153,8 @@ class Tenants:
             before = tx.system.tenant(id, lock=True)
             if settings.etag and settings.etag != str(before.version):
                 raise EtagMismatch(f"{name} has changed since: read it again, then retry")
+            if settings.parent not in (None, before.parent):
+                raise FieldImmutable("tenant.parent_tenant", "is fixed once a tenant is made")
             after = settings.applied(before)
             if after == before:
                 return Updated(before, changed=False)

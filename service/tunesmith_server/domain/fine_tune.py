@@ -171,6 +171,14 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class StoredCheckpoint:
+    """A checkpoint that is still there."""
+
+    attempt: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class Failure:
     """Why a run failed: a constant for programs, words and advice for people."""
 
@@ -208,6 +216,8 @@ class FineTune:
     """The machine whose local backend holds the attempt."""
     reports_read: int = 0
     """Sequence of the last trainer report of this attempt that is in the event log."""
+    checkpoints: tuple[StoredCheckpoint, ...] = ()
+    """Those on the backend, oldest first. An attempt keeps its newest, and all stay to the end."""
     failure: Failure | None = None
     model: str | None = None
     """Id of the tuned model, set in SUCCEEDED and STOPPED_AT_LIMIT alone."""
@@ -220,6 +230,19 @@ class FineTune:
     end_time: datetime | None = None
     last_event: int = 0
     version: int = 1
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """What its checkpoints take."""
+        return sum(checkpoint.size_bytes for checkpoint in self.checkpoints)
+
+    def with_checkpoint(self, size_bytes: int) -> "FineTune":
+        """This run with one more of the present attempt, which then drops its oldest."""
+        earlier = [each for each in self.checkpoints if each.attempt != self.attempt]
+        present = [each for each in self.checkpoints if each.attempt == self.attempt]
+        present.append(StoredCheckpoint(self.attempt, size_bytes))
+        kept = (*earlier, *present[-self.spec.checkpoint_keep :])
+        return replace(self, checkpoints=kept)
 
     def at(self, state: State, *, now: datetime, message: str = "") -> "FineTune":
         """This run in `state`, or PreconditionFailed if its life cycle forbids that."""

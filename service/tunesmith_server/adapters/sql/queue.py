@@ -113,20 +113,26 @@ class QueueStatements:
         if self._locks:
             self._connection.execute(select(func.pg_advisory_xact_lock(_SCHEDULER_LOCK)))
 
-    def waiting(self, per_tenant: int) -> Sequence[FineTune]:
-        """The runs of each tenant that may go next, by rank."""
+    def waiting(self, of_each: int) -> Sequence[FineTune]:
+        """The runs of each tenant that may go next on each base model, by rank."""
         place = func.row_number().over(
-            partition_by=RUNS.c.tenant, order_by=(RUNS.c.rank, RUNS.c.uid)
+            partition_by=(RUNS.c.tenant, RUNS.c.base_model), order_by=(RUNS.c.rank, RUNS.c.uid)
         )
         first = select(RUNS.c.uid, place.label("place")).where(_WAITS, RUNS.c.held == false())
         heads = first.subquery()
         statement = (
             select(*_RUN)
             .join(heads, heads.c.uid == RUNS.c.uid)
-            .where(heads.c.place <= per_tenant)
+            .where(heads.c.place <= of_each)
             .order_by(RUNS.c.rank, RUNS.c.uid)
         )
         return self._runs(statement)
+
+    def queue_lengths(self) -> Mapping[str, int]:
+        """How many runs of each tenant may go next, by tenant."""
+        statement = select(RUNS.c.tenant, func.count()).where(_WAITS, RUNS.c.held == false())
+        rows = self._connection.execute(statement.group_by(RUNS.c.tenant))
+        return {row[0]: int(row[1]) for row in rows}
 
     def past_deadline(self, now: datetime, limit: int) -> Sequence[FineTune]:
         """Waiting runs whose deadline for a start has passed."""

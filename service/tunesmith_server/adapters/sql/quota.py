@@ -19,6 +19,8 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    literal,
+    or_,
     select,
     tuple_,
     update,
@@ -27,7 +29,8 @@ from sqlalchemy import (
 from tunesmith_server.adapters.sql.prepared import Prepared
 from tunesmith_server.adapters.sql.tables import CounterRow, HoldRow, LedgerRow
 from tunesmith_server.domain.errors import QuotaViolation
-from tunesmith_server.domain.quota import Ask, Dimension, Hold, shown_scope
+from tunesmith_server.domain.quota import RATES, Ask, Dimension, Hold, shown_scope, tenant_scope
+from tunesmith_server.domain.tenant import Tenant
 from tunesmith_server.ports import Usage
 
 COUNTERS: Any = CounterRow.__table__  # type: ignore[attr-defined]
@@ -185,6 +188,14 @@ class Book:
         """What `subject` holds."""
         return _holds(self.connection.execute(select(HOLDS).where(HOLDS.c.subject == subject)))
 
+    def subjects(self, counter: tuple[str, Dimension, str]) -> list[str]:
+        """Who holds of a (scope, dimension, period)."""
+        scope, dimension, window = counter
+        statement = select(HOLDS.c.subject).where(
+            HOLDS.c.scope == scope, HOLDS.c.dimension == dimension.value, HOLDS.c.period == window
+        )
+        return list(self.connection.execute(statement).scalars())
+
     def usage(self, counters: Iterable[tuple[str, Dimension, str]]) -> dict[Any, Usage]:
         """The counters of these (scope, dimension, period); those that nobody used are absent."""
         key = (COUNTERS.c.scope, COUNTERS.c.dimension, COUNTERS.c.period)
@@ -284,6 +295,18 @@ class Book:
         ]
         if rows:
             _NOTE.many(self.connection, rows)
+
+
+def bury(connection: Connection, tenant: Tenant) -> None:
+    """Put the counters and the bill of a tenant that is deleted under its uid; forget its rates."""
+    own, grave = tenant_scope(tenant.id), f"former:{tenant.uid or tenant.id}"
+    for table in (COUNTERS, LEDGER):
+        mine = or_(table.c.scope == own, table.c.scope.startswith(f"{own}@", autoescape=True))
+        if table is COUNTERS:
+            rates = [rate.value for rate in RATES]
+            connection.execute(delete(table).where(mine, table.c.dimension.in_(rates)))
+        moved = literal(grave).concat(func.substr(table.c.scope, len(own) + 1))
+        connection.execute(update(table).where(mine).values(scope=moved))
 
 
 def recount(connection: Connection) -> Mapping[tuple[str, str, str], tuple[int, int]]:

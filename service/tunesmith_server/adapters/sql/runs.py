@@ -189,6 +189,11 @@ class RunStatements:
         statement = select(*_READ).where(RUNS.c.tenant == self._tenant, RUNS.c.state.not_in(_ENDED))
         return [run_of(row) for row in self._connection.execute(statement)]
 
+    def holding(self, subjects: Sequence[str]) -> Sequence[FineTune]:
+        """The runs among what holds of a counter. Not the tenant's alone: a pool is a family's."""
+        statement = select(*_READ).where(RUNS.c.uid.in_(subjects))
+        return [run_of(row) for row in self._connection.execute(statement)]
+
     def using_dataset(self, id: str) -> Sequence[str]:
         """Ids of runs not yet ended that use a dataset."""
         statement = select(RUNS.c.id).where(
@@ -265,7 +270,8 @@ def _columns(run: FineTune) -> dict[str, Any]:
         "rank": rank(run.create_time, run.spec.priority),
         "held": run.spec.hold,
         "wait_reason": run.wait_reason.value if run.wait_reason else None,
-        "deadline": run.spec.limits.start_deadline,
+        # of a start: one that has started and waits again is late for nothing
+        "deadline": None if run.start_time else run.spec.limits.start_deadline,
         "base_model": run.resolved.base_model,
         "create_time": run.create_time,
         "training_dataset": run.resolved.training.dataset,

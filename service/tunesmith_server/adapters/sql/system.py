@@ -20,6 +20,7 @@ from tunesmith_server.adapters.sql.documents import (
 from tunesmith_server.adapters.sql.filters import filtered, label_column
 from tunesmith_server.adapters.sql.prepared import Prepared
 from tunesmith_server.adapters.sql.queue import QueueStatements
+from tunesmith_server.adapters.sql.quota import bury
 from tunesmith_server.adapters.sql.runs import RUNS, event_of, news
 from tunesmith_server.adapters.sql.tables import (
     ApiKeyRow,
@@ -52,6 +53,15 @@ REQUESTS: Any = RequestRow.__table__  # type: ignore[attr-defined]
 _TENANT = Prepared(lambda _: select(TENANTS.c.document).where(TENANTS.c.id == bindparam("id")))
 _LOCKED_TENANT = Prepared(
     lambda _: select(TENANTS.c.document).where(TENANTS.c.id == bindparam("id")).with_for_update()
+)
+# the lock that a row which refers to the tenant takes anyway: here it is taken before the tenant is
+# read, so that limits and suspensions do not change between the look and what follows from it
+_SHARED_TENANT = Prepared(
+    lambda _: (
+        select(TENANTS.c.document)
+        .where(TENANTS.c.id == bindparam("id"))
+        .with_for_update(read=True, key_share=True)
+    )
 )
 _KEY = Prepared(
     lambda _: select(KEYS.c.document, KEYS.c.last_use_time).where(KEYS.c.hash == bindparam("hash"))
@@ -104,8 +114,13 @@ class SqlSystemScope(QueueStatements):
             self._connection.execute(select(func.pg_advisory_xact_lock(lock)))
 
     def tenant(self, id: str, *, lock: bool = False) -> Tenant:
-        """The tenant, or NotFound; with `lock` nobody else changes it in the meantime."""
-        statement = _LOCKED_TENANT if lock and self._locks else _TENANT
+        """The tenant, or NotFound; with `lock` this transaction is going to change it.
+
+        While a transaction that writes lasts, nobody else changes a tenant that it has looked at.
+        """
+        statement = _TENANT
+        if self._locks:
+            statement = _LOCKED_TENANT if lock else _SHARED_TENANT
         row = statement.first(self._connection, id=id)
         if row is None:
             raise NotFound(f"tenants/{id}")
@@ -144,9 +159,11 @@ class SqlSystemScope(QueueStatements):
     def delete_tenant(self, id: str) -> None:
         """Forget a tenant that has nothing but keys, counters, its bill and remembered requests.
 
-        Its bill stays: what was used was used. So do its counters above it.
+        Its bill and its counters stay, under its uid, which nobody has again: what was used was
+        used, but a new tenant of the same name sees and pays nothing of it.
         """
         try:
+            bury(self._connection, self.tenant(id))
             for row in _OF_TENANT:
                 table = row.__table__
                 self._connection.execute(table.delete().where(table.c.tenant == id))
@@ -226,7 +243,10 @@ class SqlSystemScope(QueueStatements):
         """Records of a tenant, or of the whole platform for None, newest first."""
         statement = select(AUDIT)
         if tenant is not None:
-            statement = statement.where(AUDIT.c.tenant == tenant)
+            # not what a former tenant of the same name did
+            made = select(TENANTS.c.create_time).where(TENANTS.c.id == tenant).scalar_subquery()
+            since = func.coalesce(made, AUDIT.c.time)
+            statement = statement.where(AUDIT.c.tenant == tenant, AUDIT.c.time >= since)
         statement = by_place(filtered(statement, AUDIT, page.filter), AUDIT, page)
         rows = self._connection.execute(statement)
         return [(str(row.place), AuditRecord(**_without_place(row))) for row in rows]

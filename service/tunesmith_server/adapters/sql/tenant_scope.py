@@ -297,6 +297,10 @@ class SqlTenantScope:
         """What `subject` holds."""
         return self._book.held(subject)
 
+    def holders(self, counter: tuple[str, Dimension, str]) -> Sequence[FineTune]:
+        """The runs that hold of a counter, of whatever tenant of the family they are."""
+        return self._runs.holding(self._book.subjects(counter))
+
     def usage(
         self, counters: Iterable[tuple[str, Dimension, str]]
     ) -> Mapping[tuple[str, Dimension, str], Usage]:

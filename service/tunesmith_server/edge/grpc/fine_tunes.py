@@ -73,9 +73,11 @@ class FineTuneServicer(rpc.FineTuneServiceServicer):
         """Change what is not fixed."""
         name = FineTuneName.parse(request.fine_tune.name, "fine_tune.name")
         changes = plan_codec.changes_of(request.fine_tune, request.update_mask.paths or None)
-        run, changed = await self._steering.update(call(request), name, changes)
-        outcome = common.UPDATE_OUTCOME_CONFIGURED if changed else common.UPDATE_OUTCOME_UNCHANGED
-        return pb.UpdateFineTuneResponse(fine_tune=codec.resource(run), outcome=outcome)
+        updated = await self._steering.update(call(request), name, changes)
+        outcome = (
+            common.UPDATE_OUTCOME_CONFIGURED if updated.changed else common.UPDATE_OUTCOME_UNCHANGED
+        )
+        return pb.UpdateFineTuneResponse(fine_tune=codec.resource(updated.run), outcome=outcome)
 
     async def PauseFineTune(
         self, request: pb.PauseFineTuneRequest, context: Context
