@@ -2,7 +2,9 @@
 
 `python trainer.py SCRIPT run.json`, with SCRIPT a list of steps with commas between:
 
-* prepared, metrics=N, checkpoint=STEP: write the events of that name (and the checkpoint)
+* prepared, metrics=N, checkpoint=STEP: write the events of that name (and the checkpoint);
+  checkpoint=STEP:BYTES says how large it is
+* trained=TOKENS: write a metrics event with so many trained tokens, which the outcome then has too
 * half, rest: write the first half of a line of events.jsonl; write the other half
 * wait=NAME: wait for a file NAME in the run directory, and obey stop.json and SIGTERM meanwhile
 * unready=NAME: wait for a file NAME as one that does not listen yet: a signal kills it, and it
@@ -44,6 +46,7 @@ class Trainer:
         self.events = (self.folder / "events.jsonl").open("ab", buffering=0)
         self.sequence = 0
         self.half = b""
+        self.trained = 1234
 
     def do(self, step: str) -> None:
         verb, _, value = step.partition("=")
@@ -57,10 +60,15 @@ class Trainer:
                 for number in range(1, int(value) + 1):
                     self.append("metrics", step=number, values={"training_loss": 1 / number})
             case "checkpoint":
-                folder = self.folder / "checkpoints" / f"step-{int(value):06d}"
+                step, _, size = value.partition(":")
+                folder = self.folder / "checkpoints" / f"step-{int(step):06d}"
                 folder.mkdir(parents=True)
                 (folder / "manifest.json").write_text("{}")
-                self.append("checkpoint", step=int(value))
+                self.append("checkpoint", step=int(step), size_bytes=int(size or 0))
+            case "trained":
+                self.trained = int(value)
+                values = {"training_loss": 1.0, "elapsed_tokens": self.trained}
+                self.append("metrics", step=1, values=values)
             case "half":
                 line = self.line("metrics", step=99, values={"training_loss": 0.5, "text": "é"})
                 self.events.write(line[:40])
@@ -137,7 +145,7 @@ class Trainer:
             "reason": reason,
             "message": f"The run {status}.",
             "advice": None,
-            "trained_tokens": 1234,
+            "trained_tokens": self.trained,
             "steps": 10,
             "model": None,
             "metrics": {"training_loss": 0.25},

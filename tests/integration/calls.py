@@ -65,7 +65,7 @@ class Caller:
         spec: dict[str, Any] = {"base_model": "tiny-random", "training_dataset": "numbers"}
         request = {"parent": "tenants/-"} | {
             k: changes.pop(k)
-            for k in ("fine_tune_id", "request_id", "validate_only")
+            for k in ("fine_tune_id", "request_id", "validate_only", "plan_token", "parent")
             if k in changes
         }
         response = await self.fine_tunes.CreateFineTune(
@@ -86,6 +86,19 @@ class Caller:
         """The call that watches a run."""
         request = fine_tune_pb2.WatchFineTuneRequest(name=name, cursor=cursor)
         return self.fine_tunes.WatchFineTune(request, metadata=self.metadata, wait_for_ready=True)
+
+    async def usage(self, tenant: str = "-") -> dict[str, Any]:
+        """What is used, by dimension, or `dimension@base` for one base model."""
+        request = tenant_pb2.GetUsageRequest(name=f"tenants/{tenant}")
+        found = (await self.tenants.GetUsage(request, metadata=self.metadata)).dimensions
+        return {
+            row.dimension + (f"@{row.base_model}" if row.base_model else ""): row for row in found
+        }
+
+    async def cancel(self, name: str) -> fine_tune_pb2.FineTune:
+        """The run, asked to stop."""
+        request = fine_tune_pb2.CancelFineTuneRequest(name=name)
+        return (await self.fine_tunes.CancelFineTune(request, metadata=self.metadata)).fine_tune
 
 
 async def a_tenant(
@@ -120,6 +133,27 @@ async def another_key(admin: Caller, tenant: str, role: int) -> Caller:
         metadata=admin.metadata,
     )
     return Caller(admin.address, made.secret)
+
+
+async def refused(call: Any) -> tuple[str, str]:
+    """The reason and the words with which a call is refused."""
+    try:
+        answer = await call
+    except grpc.aio.AioRpcError as error:
+        return reason(error), error.details() or ""
+    raise AssertionError(f"not refused: {answer}")
+
+
+def limits(**values: int | None) -> list[tenant_pb2.QuotaLimit]:
+    """Limits by dimension, or `dimension__base` for one base model; None is unlimited."""
+    found = []
+    for key, value in values.items():
+        dimension, _, base = key.partition("__")
+        how: dict[str, Any] = {"unlimited": True} if value is None else {"value": value}
+        found.append(
+            tenant_pb2.QuotaLimit(dimension=dimension, base_model=base.replace("_", "-"), **how)
+        )
+    return found
 
 
 def jsonl(rows: list[dict[str, str]]) -> bytes:

@@ -1,0 +1,420 @@
+"""Tenants and their keys through the front door, on both databases."""
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.timestamp_pb2 import Timestamp
+from tunesmith.v1 import common_pb2 as common
+from tunesmith.v1 import dataset_pb2, fine_tune_pb2
+from tunesmith.v1 import tenant_pb2 as pb
+from tunesmith_server.bootstrap import Running, serve
+from tunesmith_server.settings import Settings
+
+from tests.integration.calls import (
+    ADMIN_KEY,
+    ROWS,
+    Caller,
+    a_tenant,
+    another_key,
+    jsonl,
+    limits,
+    reason,
+    refused,
+)
+from tests.integration.training import training, until
+
+
+class Admin(Caller):
+    """A platform administrator."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address, ADMIN_KEY)
+
+    async def create_tenant(self, id: str, **tenant: Any) -> pb.Tenant:
+        request = pb.CreateTenantRequest(tenant_id=id, tenant=pb.Tenant(**tenant))
+        return (await self.tenants.CreateTenant(request, metadata=self.metadata)).tenant
+
+    async def get_tenant(self, id: str) -> pb.Tenant:
+        request = pb.GetTenantRequest(name=f"tenants/{id}")
+        return (await self.tenants.GetTenant(request, metadata=self.metadata)).tenant
+
+    async def update(self, id: str, *mask: str, **tenant: Any) -> pb.UpdateTenantResponse:
+        request = pb.UpdateTenantRequest(
+            tenant=pb.Tenant(name=f"tenants/{id}", **tenant), update_mask=FieldMask(paths=mask)
+        )
+        return await self.tenants.UpdateTenant(request, metadata=self.metadata)
+
+    async def delete(self, id: str, **options: Any) -> None:
+        request = pb.DeleteTenantRequest(name=f"tenants/{id}", **options)
+        await self.tenants.DeleteTenant(request, metadata=self.metadata)
+
+    async def suspend(self, id: str, running: str = "FINISH", reason: str = "") -> pb.Tenant:
+        request = pb.SuspendTenantRequest(
+            name=f"tenants/{id}", reason=reason, running=getattr(pb, f"SUSPENDED_RUNS_{running}")
+        )
+        return (await self.tenants.SuspendTenant(request, metadata=self.metadata)).tenant
+
+    async def resume(self, id: str) -> pb.Tenant:
+        request = pb.ResumeTenantRequest(name=f"tenants/{id}")
+        return (await self.tenants.ResumeTenant(request, metadata=self.metadata)).tenant
+
+
+@pytest.fixture
+def admin(server: Running) -> Admin:
+    return Admin(server.address)
+
+
+async def whoami(caller: Caller) -> str:
+    try:
+        await caller.tenants.WhoAmI(pb.WhoAmIRequest(), metadata=caller.metadata)
+    except grpc.aio.AioRpcError as error:
+        return reason(error)
+    return "OK"
+
+
+async def test_a_tenant_reads_back_as_it_was_made_and_is_listed_newest_first(admin: Admin):
+    made = await admin.create_tenant(
+        "acme",
+        display_name="Acme",
+        labels={"team": "x"},
+        annotations={"note": "y"},
+        limits=limits(fine_tunes_queued=5, models=None, trained_tokens_per_month__tiny_random=9),
+        allowed_base_models=["ada"],
+        share_weight=3,
+    )
+    assert made == await admin.get_tenant("acme")
+    assert (made.name, made.organization, made.share_weight) == ("tenants/acme", "acme", 3)
+    assert (made.state, made.allowed_base_models) == (pb.TENANT_STATE_ACTIVE, ["ada"])
+    by_dimension = {(each.dimension, each.base_model): each for each in made.limits}
+    assert by_dimension["models", ""].unlimited
+    assert by_dimension["fine_tunes_queued", ""].value == 5
+    assert by_dimension["trained_tokens_per_month", "tiny-random"].value == 9
+    assert (await refused(admin.create_tenant("acme")))[0] == "RESOURCE_EXISTS"
+    for number in range(4):
+        await admin.create_tenant(f"t{number}")
+    seen, token = [], ""
+    while True:
+        page = await admin.tenants.ListTenants(
+            pb.ListTenantsRequest(page_size=2, page_token=token), metadata=admin.metadata
+        )
+        seen += [tenant.name for tenant in page.tenants]
+        if not (token := page.next_page_token):
+            break
+    assert seen == [f"tenants/t{number}" for number in (3, 2, 1, 0)] + ["tenants/acme"]
+
+
+@pytest.mark.parametrize(
+    ("tenant", "field", "words"),
+    [
+        ({"limits": limits(gpus=1)}, "tenant.limits", "'gpus' is no dimension; known: "),
+        ({"limits": limits(slots=1)}, "tenant.limits", "'slots' is no dimension"),
+        ({"limits": limits(fine_tunes_queued=-1)}, "tenant.limits", "greater than or equal to 0"),
+        ({"limits": limits(models__tiny_random=1)}, "tenant.limits", "cannot be limited for one"),
+        ({"limits": limits(fine_tunes_queued__gpt_9=1)}, "tenant.limits", "'gpt-9' is not in the"),
+        ({"limits": limits(models=1) * 2}, "tenant.limits", "models is there twice"),
+        ({"allowed_base_models": ["gpt-9"]}, "tenant.allowed_base_models", "'gpt-9' is not in"),
+        ({"parent_tenant": "tenants/none"}, "tenant.parent_tenant", "there is no tenant 'none'"),
+        ({"parent_tenant": "none"}, "tenant.parent_tenant", "is not of the form"),
+        ({"share_weight": 0}, "tenant.share_weight", "greater than or equal to 1"),
+        ({"organization": "!"}, "tenant.organization", "'!'"),
+    ],
+)
+async def test_what_is_wrong_with_a_tenant_is_told_by_field_when_made_and_when_changed(
+    admin: Admin, tenant: dict[str, Any], field: str, words: str
+):
+    await admin.create_tenant("there")
+    calls = [admin.create_tenant("new", **tenant)]
+    if "parent_tenant" not in tenant:
+        calls.append(admin.update("there", **tenant))
+    for call in calls:
+        why, told = await refused(call)
+        assert why in ("FIELD_INVALID", "NAMING_POLICY")
+        assert field in told
+        assert words in told
+
+
+async def test_an_update_changes_what_its_mask_names_once_and_only_what_it_has_seen(admin: Admin):
+    made = await admin.create_tenant("acme", display_name="Old", limits=limits(models=1))
+    changed = await admin.update("acme", "display_name", display_name="New", labels={"a": "b"})
+    assert changed.outcome == common.UPDATE_OUTCOME_CONFIGURED
+    assert (changed.tenant.display_name, dict(changed.tenant.labels)) == ("New", {})
+    assert changed.tenant.limits == made.limits
+    assert changed.tenant.etag != made.etag
+    again = await admin.update("acme", "display_name", display_name="New")
+    assert (again.outcome, again.tenant) == (common.UPDATE_OUTCOME_UNCHANGED, changed.tenant)
+    stale = admin.update("acme", "display_name", display_name="Newer", etag=made.etag)
+    assert (await refused(stale))[0] == "ETAG_MISMATCH"
+    cleared = await admin.update("acme", "limits", etag=changed.tenant.etag)
+    assert not cleared.tenant.limits
+    why, words = await refused(admin.update("acme", "colour", "uid"))
+    assert (why, "colour, uid cannot be set" in words) == ("FIELD_INVALID", True)
+    await admin.create_tenant("above")
+    for mask in (["parent_tenant"], []):
+        why, _ = await refused(admin.update("acme", *mask, parent_tenant="tenants/above"))
+        assert why == "FIELD_IMMUTABLE"
+    assert (await refused(admin.update("absent", display_name="x")))[0] == "RESOURCE_NOT_FOUND"
+
+
+async def test_a_family_has_eight_levels_at_most(admin: Admin):
+    await admin.create_tenant("l1")
+    for level in range(2, 9):
+        await admin.create_tenant(f"l{level}", parent_tenant=f"tenants/l{level - 1}")
+    why, words = await refused(admin.create_tenant("l9", parent_tenant="tenants/l8"))
+    assert (why, "'l8' is at the lowest of 8 levels" in words) == ("FIELD_INVALID", True)
+
+
+async def test_a_suspended_family_reads_but_changes_nothing_until_it_is_resumed(
+    server: Running, admin: Admin, acme: Caller
+):
+    await admin.create_tenant("below", parent_tenant="tenants/acme")
+    below = await another_key(admin, "below", pb.ROLE_TENANT_ADMIN)
+    await below.upload(jsonl(ROWS))
+    run = await below.create(fine_tune_id="bot")
+    tenant = await admin.suspend("acme", reason="unpaid")
+    assert (tenant.state, tenant.suspend_reason) == (pb.TENANT_STATE_SUSPENDED, "unpaid")
+
+    for caller in (acme, below):
+        for call in (
+            caller.create(),
+            caller.upload(jsonl(ROWS), "more"),
+            caller.cancel(run.name.replace("below", "-")),
+            caller.datasets.DeleteDataset(
+                dataset_pb2.DeleteDatasetRequest(name="tenants/-/datasets/numbers"),
+                metadata=caller.metadata,
+            ),
+        ):
+            why, words = await refused(call)
+            assert (why, words) == ("TENANT_SUSPENDED", "tenants/acme: is suspended: unpaid")
+    key = pb.CreateApiKeyRequest(parent="tenants/below", api_key=pb.ApiKey(role=pb.ROLE_EDITOR))
+    call = below.tenants.CreateApiKey(key, metadata=below.metadata)
+    assert (await refused(call))[0] == "TENANT_SUSPENDED"
+    assert (await below.get(run.name)).status.state == common.FINE_TUNE_STATE_QUEUED
+    assert (await below.usage())["fine_tunes_queued"].reserved == 1
+    plan = fine_tune_pb2.PlanFineTuneRequest(
+        parent="tenants/-",
+        fine_tune=fine_tune_pb2.FineTune(
+            spec=fine_tune_pb2.FineTuneSpec(base_model="tiny-random", training_dataset="numbers")
+        ),
+    )
+    planned = await below.fine_tunes.PlanFineTune(plan, metadata=below.metadata)
+    assert [finding.code for finding in planned.findings] == ["TENANT_SUSPENDED"]
+    await admin.cancel(run.name)  # who runs the platform may
+
+    again = await admin.suspend("acme", "PAUSE", "still unpaid")
+    assert again.suspended_runs == pb.SUSPENDED_RUNS_PAUSE
+    resumed = await admin.resume("acme")
+    assert (resumed.state, resumed.suspend_reason) == (pb.TENANT_STATE_ACTIVE, "")
+    assert await admin.resume("acme") == resumed
+    assert (await below.create()).status.state == common.FINE_TUNE_STATE_QUEUED
+
+
+async def test_a_suspension_that_pauses_stops_runs_under_way_and_a_resume_takes_up_those_alone(
+    server_settings: Settings,
+):
+    async with training(server_settings, slots=3) as server:
+        admin = Admin(server.address)
+        acme = await a_tenant(server.address, "acme")
+        await acme.upload(jsonl(ROWS))
+        own, theirs = [await acme.create(fine_tune_id=id) for id in ("own", "theirs")]
+        for run in (own, theirs):
+            await until(acme, run.name, "RUNNING")
+        pause = fine_tune_pb2.PauseFineTuneRequest(name=own.name)
+        await acme.fine_tunes.PauseFineTune(pause, metadata=acme.metadata)
+        await until(acme, own.name, "PAUSED")
+        await admin.suspend("acme", "PAUSE")
+        stopped = await until(acme, theirs.name, "PAUSED")
+        assert stopped.status.reason == "TENANT_SUSPENDED"
+        usage = await acme.usage()
+        assert "fine_tunes_running" not in usage  # neither limited nor in use
+        assert usage["trained_tokens_per_month"].reserved > 0
+        await admin.resume("acme")
+        await until(acme, theirs.name, "RUNNING")
+        assert (await acme.get(own.name)).status.state == common.FINE_TUNE_STATE_PAUSED
+
+
+async def test_a_suspension_that_lets_finish_starts_nothing_new(server_settings: Settings):
+    async with training(server_settings) as server:
+        admin = Admin(server.address)
+        acme = await a_tenant(server.address, "acme")
+        other = await a_tenant(server.address, "other")
+        for caller in (acme, other):
+            await caller.upload(jsonl(ROWS))
+        first = await acme.create()
+        await until(acme, first.name, "RUNNING")
+        second = await acme.create()
+        await admin.suspend("acme")
+        third = await other.create()
+        server.let(first)
+        assert (await until(acme, first.name, "SUCCEEDED")).status.model
+        await until(other, third.name, "RUNNING")  # although `second` was there before
+        assert (await acme.get(second.name)).status.state == common.FINE_TUNE_STATE_QUEUED
+        server.let(third)
+        await until(other, third.name, "SUCCEEDED")
+        await admin.resume("acme")
+        await until(acme, second.name, "RUNNING")
+
+
+async def test_a_tenant_with_anything_is_deleted_only_on_confirmed_demand_and_leaves_nothing(
+    server: Running, admin: Admin, acme: Caller
+):
+    request_id = str(uuid.uuid4())
+    run = await acme.create(fine_tune_id="bot", request_id=request_id)
+    await admin.create_tenant("below", parent_tenant="tenants/acme")
+    why, words = await refused(admin.delete("acme"))
+    assert why == "RESOURCE_IN_USE"
+    for part in ("tenants below it: below", "1 runs that have not ended (bot)", "1 datasets"):
+        assert part in words
+    cascade = {"cascade": True, "confirm": "acme"}
+    why, words = await refused(admin.delete("acme", **cascade))
+    assert why == "RESOURCE_IN_USE"
+    assert "datasets" not in words
+    await admin.delete("below")
+    await acme.cancel(run.name)
+    assert (await refused(admin.delete("acme")))[0] == "RESOURCE_IN_USE"
+    for confirm in ("", "acm"):
+        why, words = await refused(admin.delete("acme", cascade=True, confirm=confirm))
+        assert (why, "'acme'" in words) == ("FIELD_INVALID", True)
+    await admin.delete("acme", validate_only=True, **cascade)
+    await admin.delete("acme", **cascade)
+    assert await whoami(acme) == "UNAUTHENTICATED"
+    assert (await refused(admin.get_tenant("acme")))[0] == "RESOURCE_NOT_FOUND"
+
+    new = await a_tenant(server.address, "acme", role=pb.ROLE_TENANT_ADMIN)
+    assert await whoami(acme) == "UNAUTHENTICATED"
+    assert (await refused(new.get(run.name)))[0] == "RESOURCE_NOT_FOUND"
+    listed = await new.datasets.ListDatasets(
+        dataset_pb2.ListDatasetsRequest(parent="tenants/-"), metadata=new.metadata
+    )
+    assert not listed.datasets
+    assert all(row.used == row.reserved == 0 for row in (await new.usage()).values())
+    ledger = await new.tenants.ListLedger(
+        pb.ListLedgerRequest(parent="tenants/-"), metadata=new.metadata
+    )
+    assert not ledger.entries
+    audit = await new.tenants.ListAuditEvents(
+        pb.ListAuditEventsRequest(parent="tenants/-"), metadata=new.metadata
+    )
+    methods = [each.method for each in audit.audit_events]
+    assert set(methods) <= {"TenantService/CreateApiKey", "FineTuneService/GetFineTune"}
+    await new.upload(jsonl(ROWS[:10]))  # other rows under the same name
+    again = await new.create(fine_tune_id="bot", request_id=request_id)
+    assert again.uid != run.uid
+
+
+async def test_a_key_is_shown_once_and_never_again(admin: Admin, acme: Caller):
+    listed = await admin.tenants.ListApiKeys(
+        pb.ListApiKeysRequest(parent="tenants/acme"), metadata=admin.metadata
+    )
+    (key,) = listed.api_keys
+    assert (key.role, key.last_use_time.seconds > 0) == (pb.ROLE_EDITOR, True)
+    assert acme.key not in str(listed)
+    request = pb.CreateApiKeyRequest(
+        parent="tenants/acme",
+        api_key=pb.ApiKey(role=pb.ROLE_VIEWER),
+        request_id=str(uuid.uuid4()),
+    )
+    first = await admin.tenants.CreateApiKey(request, metadata=admin.metadata)
+    second = await admin.tenants.CreateApiKey(request, metadata=admin.metadata)
+    assert first.secret.startswith("sk-ts-")
+    assert (second.api_key, second.secret) == (first.api_key, "")
+    request.request_id, request.validate_only = "", True
+    rehearsed = await admin.tenants.CreateApiKey(request, metadata=admin.metadata)
+    assert not rehearsed.secret
+
+
+@pytest.mark.parametrize(
+    ("key", "why", "words"),
+    [
+        ({"role": pb.ROLE_PLATFORM_ADMIN}, "PERMISSION_DENIED", "cannot have the role"),
+        ({}, "FIELD_INVALID", "role"),
+        (
+            {"role": pb.ROLE_EDITOR, "expire_time": Timestamp(seconds=1_000_000_000)},
+            "FIELD_INVALID",
+            "api_key.expire_time: 2001-09-09T01:46:40+00:00 has passed",
+        ),
+    ],
+)
+async def test_a_key_that_could_not_be_is_refused(
+    admin: Admin, acme: Caller, key: dict[str, Any], why: str, words: str
+):
+    request = pb.CreateApiKeyRequest(parent="tenants/acme", api_key=pb.ApiKey(**key))
+    found = await refused(admin.tenants.CreateApiKey(request, metadata=admin.metadata))
+    assert (found[0], words in found[1]) == (why, True), found
+
+
+async def test_a_key_with_an_end_opens_nothing_after_it(admin: Admin, acme: Caller):
+    soon = Timestamp()
+    soon.FromDatetime(datetime.now(UTC) + timedelta(seconds=1))
+    request = pb.CreateApiKeyRequest(
+        parent="tenants/acme", api_key=pb.ApiKey(role=pb.ROLE_VIEWER, expire_time=soon)
+    )
+    made = await admin.tenants.CreateApiKey(request, metadata=admin.metadata)
+    caller = Caller(admin.address, made.secret)
+    outcomes = await outcomes_until(caller, "UNAUTHENTICATED")
+    assert set(outcomes) <= {"OK"}
+    assert datetime.now(UTC) >= soon.ToDatetime(UTC)
+
+
+async def test_a_rotated_key_opens_until_the_overlap_ends_and_its_successor_from_now_on(
+    admin: Admin, acme: Caller
+):
+    async def rotate(name: str, **overlap: int) -> pb.RotateApiKeyResponse:
+        request = pb.RotateApiKeyRequest(name=name, overlap=Duration(**overlap))
+        return await admin.tenants.RotateApiKey(request, metadata=admin.metadata)
+
+    (old,) = (
+        await admin.tenants.ListApiKeys(
+            pb.ListApiKeysRequest(parent="tenants/acme"), metadata=admin.metadata
+        )
+    ).api_keys
+    new = await rotate(old.name, seconds=1)
+    assert (new.api_key.role, new.api_key.name != old.name) == (old.role, True)
+    successor = Caller(admin.address, new.secret)
+    assert await whoami(successor) == "OK"
+    assert set(await outcomes_until(acme, "UNAUTHENTICATED")) <= {"OK"}
+    assert await whoami(successor) == "OK"
+    why, _ = await refused(rotate(old.name))
+    assert why == "STATE_FORBIDS"
+    assert (await refused(rotate(new.api_key.name, seconds=91 * 86400)))[0] == "FIELD_INVALID"
+    at_once = await rotate(new.api_key.name)
+    assert await whoami(successor) == "UNAUTHENTICATED"
+    assert await whoami(Caller(admin.address, at_once.secret)) == "OK"
+
+
+async def test_a_revoked_key_opens_nothing_from_the_next_call_on_at_any_replica(
+    server_settings: Settings, tmp_path: Any
+):
+    other = server_settings.model_copy(update={"data_dir": tmp_path / "other"})
+    if server_settings.database.startswith("sqlite"):
+        pytest.skip("SQLite has one server")
+    async with serve(server_settings) as one, serve(other) as two:
+        acme = await a_tenant(one.address, "acme")
+        there = Caller(two.address, acme.key)
+        assert await whoami(there) == "OK"
+        admin = Admin(one.address)
+        (key,) = (
+            await admin.tenants.ListApiKeys(
+                pb.ListApiKeysRequest(parent="tenants/acme"), metadata=admin.metadata
+            )
+        ).api_keys
+        request = pb.RevokeApiKeyRequest(name=key.name)
+        revoked = await admin.tenants.RevokeApiKey(request, metadata=admin.metadata)
+        assert revoked.api_key.revoke_time.seconds > 0
+        assert (await whoami(there), await whoami(acme)) == ("UNAUTHENTICATED",) * 2
+        again = await admin.tenants.RevokeApiKey(request, metadata=admin.metadata)
+        assert again.api_key.revoke_time == revoked.api_key.revoke_time
+
+
+async def outcomes_until(caller: Caller, wanted: str) -> list[str]:
+    """What calls came to, one after the other, before the first that came to `wanted`."""
+    found = []
+    async with asyncio.timeout(20):
+        while (outcome := await whoami(caller)) != wanted:
+            found.append(outcome)
+    return found
