@@ -10,6 +10,7 @@ from tunesmith_server.app.accounts import Accounts
 from tunesmith_server.app.api_keys import ApiKeys
 from tunesmith_server.app.tenants import Tenants
 from tunesmith_server.domain.access import Role
+from tunesmith_server.domain.errors import InvalidArgument
 from tunesmith_server.domain.names import ApiKeyName, TenantName
 from tunesmith_server.domain.tenant import SuspendedRuns
 from tunesmith_server.edge.grpc import tenant_codec as codec
@@ -22,6 +23,12 @@ _RUNNING = {
     pb.SUSPENDED_RUNS_FINISH: SuspendedRuns.FINISH,
     pb.SUSPENDED_RUNS_PAUSE: SuspendedRuns.PAUSE,
 }
+
+
+def _role(key: pb.ApiKey) -> Role:
+    if key.role not in codec.ROLE_OF:
+        raise InvalidArgument.of("api_key.role", "is missing: name what the key may do")
+    return codec.ROLE_OF[key.role]
 
 
 @answers_all_of(pb.DESCRIPTOR.services_by_name["TenantService"])
@@ -118,7 +125,7 @@ class TenantServicer(rpc.TenantServiceServicer):
         new = await self._keys.create(
             call(request),
             TenantName.parse(request.parent, "parent"),
-            codec.ROLE_OF.get(asked.role, Role.EDITOR),
+            _role(asked),
             display_name=asked.display_name,
             expire_time=expires,
         )
