@@ -1,10 +1,12 @@
 """How long, how much, when: said from what runs here have really taken, with what it rests on."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tunesmith_server.app.scheduler import queues
+from tunesmith_server.domain.fair_share import turn
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.quota import cost_micros
 from tunesmith_server.ports import TenantScope, Transaction
@@ -114,10 +116,15 @@ def _queue(
 
 def runs_ahead(tx: Transaction, run: FineTune) -> int:
     """How many waiting runs go before it, as things stand: tenants take turns."""
-    waiting, _ = queues(tx)
+    waiting, present = queues(tx)
     lengths = tx.system.queue_lengths()
-    before = tx.of(run.name.tenant).queued_before(run)
-    turns = [queue.tenant.id for queue in waiting if not queue.suspended]
-    others = [lengths[tenant] for tenant in turns if tenant != run.name.tenant]
-    # in the time in which `before + 1` of its tenant's runs start, another tenant starts as many
-    return before + sum(min(before + 1, length) for length in others)
+    scope = tx.of(run.name.tenant)
+    before = scope.queued_before(run)
+    turns = {queue.tenant.id: queue.turn(present) for queue in waiting if not queue.suspended}
+    # one that has nothing in the queue yet comes after those whose turn is at the same time
+    newcomer = (turn(scope.share(), present), sys.maxsize, run.name.tenant)
+    own = turns.pop(run.name.tenant, newcomer)
+    # until it starts, tenants whose turn is earlier have one turn more than those who come later
+    return before + sum(
+        min(before + (theirs < own), lengths[tenant]) for tenant, theirs in turns.items()
+    )
