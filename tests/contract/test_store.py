@@ -1,6 +1,7 @@
 """What every store must do, on SQLite and on a real PostgreSQL."""
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -8,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlmodel import SQLModel
 from tunesmith_server.adapters.sql.engine import make_engine
 from tunesmith_server.adapters.sql.migrations import is_current, migrate
@@ -286,3 +288,38 @@ async def test_the_migrations_make_just_the_tables_of_the_models(database_url: s
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, SQLModel.metadata) == []
     engine.dispose()
+
+
+async def test_nobody_changes_a_tenant_that_a_write_has_looked_at_until_that_is_done(
+    postgres_database: str,
+):
+    store = SqlStore(postgres_database)
+    await store.write(lambda tx: tx.system.add_tenant(Tenant("above", NOW)))
+    await store.write(lambda tx: tx.system.add_tenant(Tenant("acme", NOW, parent="above")))
+    looked, go, order = threading.Event(), threading.Event(), []
+
+    def look(tx: Transaction) -> None:
+        tx.of("acme").chain()
+        looked.set()
+        assert go.wait(20)
+        order.append("looked")
+
+    def change(tx: Transaction) -> None:
+        tenant = tx.system.tenant("above", lock=True)
+        tx.system.put_tenant(replace(tenant, display_name="changed"))
+        order.append("changed")
+
+    first = asyncio.create_task(store.write(look))
+    await asyncio.to_thread(looked.wait)
+    second = asyncio.create_task(store.write(change))
+    engine = make_engine(postgres_database, connections=1)
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    with engine.connect() as connection:
+        while not second.done() and not connection.execute(waiting).scalar_one():
+            connection.rollback()
+            await asyncio.sleep(0.01)
+    engine.dispose()
+    go.set()
+    await asyncio.gather(first, second)
+    assert order == ["looked", "changed"]
+    await store.close()
