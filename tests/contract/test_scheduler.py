@@ -160,7 +160,7 @@ async def test_however_many_wait_for_the_quota_of_one_base_those_on_another_go_o
     assert [run.uid for run in await floor.starts()] == [blocked[0].uid, free.uid]
     head = await floor.read(blocked[1])
     assert head.wait_reason is WaitReason.WAITING_FOR_QUOTA
-    assert "fine_tunes_running (tenants/a with ada): 1 in use" in head.message
+    assert "fine_tunes_running (tenants/a for ada): 1 in use" in head.message
     await store.close()
     recounted(database_url)
 

@@ -77,11 +77,12 @@ async def test_every_mutation_and_every_denial_is_on_record_once_and_no_read_is(
     delete = dataset_pb2.DeleteDatasetRequest(name="tenants/acme/datasets/numbers")
     await editor.datasets.DeleteDataset(delete, metadata=editor.metadata)
 
-    events = await audited(admin, "acme", 13)
+    events = await audited(admin, "acme", 14)
     assert sorted(map(told, events)) == sorted(
         [
-            ("CreateApiKey", events[0].resource, "OK"),
+            ("CreateTenant", "tenants/acme", "OK"),
             ("CreateApiKey", events[1].resource, "OK"),
+            ("CreateApiKey", events[2].resource, "OK"),
             ("UploadDataset", "tenants/acme/datasets/numbers", "OK"),
             ("CreateFineTune", run.name, "OK"),
             ("CreateFineTune", "tenants/-", "QUOTA_EXCEEDED"),
@@ -127,10 +128,12 @@ async def test_a_tenant_sees_its_own_records_and_a_platform_administrator_all(se
     ]
     await callers[0].upload(jsonl(ROWS))
     assert [told(event)[0] for event in await audit(callers[0])] == [
+        "CreateTenant",
         "CreateApiKey",
         "UploadDataset",
     ]
-    assert [told(event)[0] for event in await audit(callers[1])] == ["CreateApiKey"]
+    own = [told(event)[0] for event in await audit(callers[1])]
+    assert own == ["CreateTenant", "CreateApiKey"]
     assert (await refused(audit(callers[1], "a")))[0] == "RESOURCE_NOT_FOUND"
     everything = await audited(admin, "-", 5)
     # what is foreign is not there for a caller, and a read of what is not there is no denial

@@ -172,7 +172,7 @@ async def test_a_limit_of_one_base_binds_it_alone_and_counts_what_is_there_when_
     why, words = await refused(caller.create())
     assert (why, words) == (
         "QUOTA_EXCEEDED",
-        "fine_tunes_queued (tenants/acme with tiny-random): 2 in use + 1 asked > 2 allowed",
+        "fine_tunes_queued (tenants/acme for tiny-random): 2 in use + 1 asked > 2 allowed",
     )
     await caller.create(base_model="other")
     await caller.cancel(first.name)
