@@ -55,12 +55,19 @@ def make_engine(url: str, *, connections: int) -> Engine:
             pool_size=connections,
             max_overflow=0,
             connect_args={"check_same_thread": False},
+            hide_parameters=True,
         )
         _tame_sqlite(engine)
         return engine
     driven = make_url(url).set(drivername="postgresql+psycopg")
     return create_engine(
-        driven, pool_size=connections, max_overflow=0, pool_timeout=10, pool_pre_ping=True
+        driven,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        # what fails is logged with its statement; the values may be a caller's text
+        hide_parameters=True,
     )
 
 
