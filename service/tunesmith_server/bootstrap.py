@@ -103,7 +103,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         artefacts = LocalArtefacts(data / "models")
         bases = BaseLibrary(folder=settings.bases_dir or data / "bases")
 
-        catalogue = Catalogue(store, commands)
+        catalogue = Catalogue(store, commands, pager)
         await catalogue.install()
 
         async def base_folder(source: str) -> Path:

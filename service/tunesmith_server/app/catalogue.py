@@ -1,10 +1,11 @@
 """The catalogue of base models."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from tunesmith_server.app.commands import Call, Commands
+from tunesmith_server.app.pages import Page, Pager, PageRequest
 from tunesmith_server.app.scope import allowed
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.catalogue import BUILT_IN
@@ -16,9 +17,10 @@ from tunesmith_server.ports import Store, Transaction
 class Catalogue:
     """The use cases around base models."""
 
-    def __init__(self, store: Store, commands: Commands) -> None:
+    def __init__(self, store: Store, commands: Commands, pager: Pager) -> None:
         self._store = store
         self._commands = commands
+        self._pager = pager
 
     async def install(self) -> None:
         """Record the built-in entries that are missing; entries that were edited stay."""
@@ -45,8 +47,10 @@ class Catalogue:
 
         return await self._store.read(work)
 
-    async def list(self, principal: Principal) -> Sequence[BaseModel]:
+    async def list(self, principal: Principal, page: PageRequest) -> Page[BaseModel]:
         """The entries that are not hidden and that the caller's tenant may use, by id."""
+        bound = f"{principal.tenant or '*'}/baseModels"
+        of = self._pager.of(page, bound)
 
         def work(tx: Transaction) -> list[BaseModel]:
             shown = [base for base in tx.system.base_models() if not base.hidden]
@@ -58,7 +62,8 @@ class Catalogue:
                     found.append(allowed(scope, base))
             return found
 
-        return await self._store.read(work)
+        found = [(base.id, base) for base in await self._store.read(work) if base.id > of.after]
+        return self._pager.page(page, bound, found[: of.limit])
 
     async def update(
         self, call: Call, id: str, changes: Mapping[str, object]

@@ -143,6 +143,9 @@ class Commands:
                 self._refused = [*batch, *self._refused]
                 log.warning("audit_delayed", records=len(self._refused), error=str(error))
                 return
+            except Exception:  # a bug, but not one that may end the log of everybody
+                self._lost += len(batch)
+                log.exception("audit_refused", records=len(batch))
         if self._lost:
             log.error("audit_lost", records=self._lost)
             self._lost = 0
@@ -152,6 +155,7 @@ class Commands:
     def _record(
         self, call: Call, tenant: str, resource: str, result: str, detail: str
     ) -> AuditRecord:
+        resource = _storable(resource)
         return AuditRecord(
             time=self._clock.now(),
             tenant=tenant or (_tenant_of(resource) if call.principal.id else ""),
@@ -161,7 +165,7 @@ class Commands:
             result=result,
             peer=call.peer,
             call_id=call.id,
-            detail=detail,
+            detail=_storable(detail),
         )
 
 
@@ -174,6 +178,11 @@ def refuse_suspended(tx: Transaction, tenant: str, resource: object) -> None:
     for each in chain:
         if each.suspension:
             raise TenantSuspended(f"tenants/{each.id}", each.suspension.reason)
+
+
+def _storable(text: str) -> str:
+    """The text without NUL, which PostgreSQL takes in no text: one record must not stop the log."""
+    return text.replace("\0", "\\0")
 
 
 def _tenant_of(resource: str) -> str:

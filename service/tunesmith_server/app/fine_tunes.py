@@ -61,9 +61,22 @@ class FineTunes:
         uid, found = await self._store.read(work)
         return self._pager.page(page, f"{uid}/events", found)
 
-    async def checkpoints(self, principal: Principal, name: FineTuneName) -> Sequence[Event]:
+    async def checkpoints(
+        self, principal: Principal, name: FineTuneName, page: PageRequest
+    ) -> Page[Event]:
         """The checkpoints of a run, oldest first, as the events that told of them."""
-        return [event async for event in self._of_kind(principal, name, Kind.CHECKPOINT)]
+        tenant = owned(name.tenant, principal.tenant, str(name))
+
+        def work(tx: Transaction) -> tuple[str, Sequence[tuple[str, Event]]]:
+            scope = scope_of(tx, tenant, name)
+            uid = scope.fine_tune(name.id).uid
+            of = self._pager.of(page, f"{uid}/checkpoints")
+            after = int(of.after or 0)
+            found = scope.events(uid, after=after, limit=of.limit, kinds=[Kind.CHECKPOINT])
+            return uid, [(str(event.sequence), event) for event in found]
+
+        uid, found = await self._store.read(work)
+        return self._pager.page(page, f"{uid}/checkpoints", found)
 
     async def results(self, principal: Principal, name: FineTuneName) -> AsyncIterator[Event]:
         """The rows of results.csv, as the events that told of them, one a training step.

@@ -19,7 +19,7 @@ from tunesmith_server.domain.completion import (
 )
 from tunesmith_server.domain.errors import NotFound
 from tunesmith_server.domain.model import BaseModel, Model
-from tunesmith_server.domain.names import ModelName, TenantName, owned
+from tunesmith_server.domain.names import ModelName, TenantName, can_name, owned
 from tunesmith_server.domain.public_names import parse_model_name
 from tunesmith_server.domain.quota import Dimension
 from tunesmith_server.ports import Artefacts, Clock, Inference, Store, Transaction
@@ -130,6 +130,9 @@ class Models:
             )
 
     async def _served(self, principal: Principal, text: str) -> _Served:
+        if not can_name(text):
+            raise NotFound(repr(text[:200]))
+
         def work(tx: Transaction) -> _Served:
             if text.startswith("tenants/"):
                 name = ModelName.parse(text, "model")

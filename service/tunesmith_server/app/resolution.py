@@ -1,10 +1,9 @@
 """What a spec becomes: every reference looked up, every "auto" decided, every fault named."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tunesmith_server.app.scope import allowed
-from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import (
     BackendUnsuitable,
@@ -18,7 +17,7 @@ from tunesmith_server.domain.errors import (
 from tunesmith_server.domain.fine_tune import Classification, DatasetVersion, Resolved, Spec
 from tunesmith_server.domain.hyperparameters import resolve
 from tunesmith_server.domain.model import BaseModel
-from tunesmith_server.domain.names import ModelName, owned
+from tunesmith_server.domain.names import DatasetName, ModelName, can_name, checked_id, owned
 from tunesmith_server.ports import TenantScope, Transaction
 
 DEFAULT_SEED = 42
@@ -30,6 +29,8 @@ _SPEC = "fine_tune.spec"
 class Resolution:
     """What a spec became, None if too much is wrong with it, and everything that is wrong."""
 
+    spec: Spec
+    """With the ids of its datasets for their names, as far as those are good."""
     resolved: Resolved | None = None
     faults: list[DomainError] = field(default_factory=list)
 
@@ -48,13 +49,14 @@ class Resolution:
         raise InvalidArgument([violation for fault in fields for violation in fault.violations])
 
 
-def resolution(tx: Transaction, scope: TenantScope, principal: Principal, spec: Spec) -> Resolution:
-    """Look at every part of the spec, whatever is wrong with the others."""
-    found = Resolution()
-    base, parent = _tried(found, lambda: _base(tx, scope, principal, spec.base_model)) or (
-        None,
-        None,
-    )
+def resolution(tx: Transaction, scope: TenantScope, spec: Spec) -> Resolution:
+    """Look at every part of the spec, whatever is wrong with the others.
+
+    Its names are of the tenant that the run would be of, whoever submits it: what is another
+    tenant's is NotFound, as what is absent.
+    """
+    found = Resolution(spec)
+    base, parent = _tried(found, lambda: _base(tx, scope, spec.base_model)) or (None, None)
     training = _tried(
         found, lambda: _ready(scope, spec.training_dataset, f"{_SPEC}.training_dataset")
     )
@@ -62,6 +64,11 @@ def resolution(tx: Transaction, scope: TenantScope, principal: Principal, spec: 
     if spec.validation_dataset:
         wanted = spec.validation_dataset
         validation = _tried(found, lambda: _ready(scope, wanted, f"{_SPEC}.validation_dataset"))
+    found.spec = replace(
+        spec,
+        training_dataset=training.dataset if training else spec.training_dataset,
+        validation_dataset=validation.dataset if validation else spec.validation_dataset,
+    )
     found.faults += _unfit(spec, training, validation)
     if base is None:
         return found
@@ -110,19 +117,19 @@ def _tried(found: Resolution, work):  # type: ignore[no-untyped-def]
         return None
 
 
-def _base(
-    tx: Transaction, scope: TenantScope, principal: Principal, text: str
-) -> tuple[BaseModel, str | None]:
+def _base(tx: Transaction, scope: TenantScope, text: str) -> tuple[BaseModel, str | None]:
     """The catalogue entry, and the id of the tuned model to continue from."""
     where = f"{_SPEC}.base_model"
     if not text:
         raise InvalidArgument.of(where, "is missing: name a base model, or a model of your own")
     if text.startswith("tenants/"):
         name = ModelName.parse(text, where)
-        owned(name.tenant, principal.tenant, text)
+        owned(name.tenant, scope.tenant().id, text)
         model = scope.model(name.id)
         return allowed(scope, tx.system.base_model(model.base_model)), model.name.id
     try:
+        if not can_name(text):
+            raise NotFound(text)
         return allowed(scope, tx.system.base_model(text.removeprefix("baseModels/"))), None
     except NotFound:
         usable = _usable(tx, scope)
@@ -142,10 +149,16 @@ def _usable(tx: Transaction, scope: TenantScope) -> str:
     return ", ".join(shown) or "nothing for this tenant"
 
 
-def _ready(scope: TenantScope, id: str, where: str) -> DatasetVersion:
-    """The current version of a dataset, if it can be trained on."""
-    if not id:
+def _ready(scope: TenantScope, text: str, where: str) -> DatasetVersion:
+    """The current version of a dataset, named in full or by its id, if it can be trained on."""
+    if not text:
         raise InvalidArgument.of(where, "is missing: name a dataset")
+    if text.startswith("tenants/"):
+        name = DatasetName.parse(text, where)
+        owned(name.tenant, scope.tenant().id, text)
+        id = name.id
+    else:
+        id = checked_id(text, where)
     dataset: Dataset = scope.dataset(id)
     if dataset.state is not DatasetState.READY:
         raise DatasetNotReady(

@@ -93,8 +93,8 @@ class Submission:
 
         def make(tx: Transaction) -> FineTune:
             scope = tx.of(tenant)
-            found = resolution(tx, scope, call.principal, wish.spec)
-            spec = _named(scope, found, wish.spec)
+            found = resolution(tx, scope, wish.spec)
+            spec = _named(scope, found, found.spec)
             run = _recorded(found.require(), spec, wish, name, uid, now, call.principal)
             if plan_token and plan_token != self._token(run):
                 raise PlanStale(
@@ -133,8 +133,8 @@ class Submission:
     ) -> Plan:
         scope = tx.of(tenant)
         name = _name(tenant, wish.id, uid)
-        found = resolution(tx, scope, principal, wish.spec)
-        spec = _named(scope, found, wish.spec)
+        found = resolution(tx, scope, wish.spec)
+        spec = _named(scope, found, found.spec)
         faults = list(found.faults)
         for each in scope.chain():
             if each.suspension:

@@ -151,6 +151,8 @@ class Tenants:
 
         def make(tx: Transaction) -> Updated:
             before = tx.system.tenant(id, lock=True)
+            if settings.parent not in (None, before.parent):
+                raise FieldImmutable("tenant.parent_tenant", "is fixed once a tenant is made")
             if settings.etag and settings.etag != str(before.version):
                 raise EtagMismatch(f"{name} has changed since: read it again, then retry")
             if settings.parent not in (None, before.parent):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from tunesmith_server.app.presence import Presence
+from tunesmith_server.app.scope import scope_of
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.errors import CursorExpired, CursorInvalid, FieldViolation
 from tunesmith_server.domain.events import Event
@@ -162,8 +163,9 @@ class Watches:
         tenant = owned(name.tenant, principal.tenant, str(name))
 
         def begin(tx: Transaction) -> tuple[FineTune, int]:
-            run = tx.of(tenant).fine_tune(name.id)
-            return run, tx.of(tenant).oldest_event(run.uid)
+            scope = scope_of(tx, tenant, name)
+            run = scope.fine_tune(name.id)
+            return run, scope.oldest_event(run.uid)
 
         run, oldest = await self._store.peek(begin)
         at = self.cursors.read(run, cursor)
@@ -206,7 +208,7 @@ class Watches:
                     if isinstance(frame, Closing):
                         break
         tenant = owned(name.tenant, principal.tenant, str(name))
-        return await self._store.read(lambda tx: tx.of(tenant).fine_tune(name.id))
+        return await self._store.read(lambda tx: scope_of(tx, tenant, name).fine_tune(name.id))
 
     def drain(self) -> None:
         """End every watch with a closing frame, and new ones too."""

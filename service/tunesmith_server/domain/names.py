@@ -28,6 +28,19 @@ def checked_id(text: str, field: str) -> str:
     )
 
 
+def base_model_id(text: str, field: str = "name") -> str:
+    """The id in `baseModels/{base_model}`, or InvalidArgument."""
+    return checked_id(text.removeprefix("baseModels/"), field)
+
+
+def can_name(text: str) -> bool:
+    """Whether a text may be the name of anything: not with line breaks, NUL or the like in it.
+
+    PostgreSQL refuses to even look for a text with NUL in it.
+    """
+    return text.isprintable()
+
+
 @dataclass(frozen=True, order=True)
 class TenantName:
     """`tenants/{tenant}`."""

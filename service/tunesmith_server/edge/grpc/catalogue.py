@@ -5,9 +5,9 @@ from tunesmith.v1 import catalog_pb2_grpc as rpc
 
 from tunesmith_server.app.catalogue import Catalogue
 from tunesmith_server.domain.model import BaseModel
-from tunesmith_server.domain.names import checked_id
+from tunesmith_server.domain.names import base_model_id, checked_id
 from tunesmith_server.edge.grpc.interceptors import Context, call, principal
-from tunesmith_server.edge.grpc.requests import masked, price
+from tunesmith_server.edge.grpc.requests import masked, page, price
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
 _SETTABLE = (
@@ -63,7 +63,7 @@ class CatalogServicer(rpc.CatalogServiceServicer):
         }
         changes = {_DOMAIN.get(field, field): values[field] for field in fields}
         base, _ = await self._catalogue.update(
-            call(request), asked.name.removeprefix("baseModels/"), changes
+            call(request), base_model_id(asked.name, "base_model.name"), changes
         )
         return pb.UpdateBaseModelResponse(base_model=_resource(base))
 
@@ -71,22 +71,23 @@ class CatalogServicer(rpc.CatalogServiceServicer):
         self, request: pb.DeleteBaseModelRequest, context: Context
     ) -> pb.DeleteBaseModelResponse:
         """Forget a base model that nothing needs."""
-        await self._catalogue.delete(call(request), request.name.removeprefix("baseModels/"))
+        await self._catalogue.delete(call(request), base_model_id(request.name))
         return pb.DeleteBaseModelResponse()
 
     async def GetBaseModel(
         self, request: pb.GetBaseModelRequest, context: Context
     ) -> pb.GetBaseModelResponse:
         """Read a base model."""
-        base = await self._catalogue.get(principal(), request.name.removeprefix("baseModels/"))
+        base = await self._catalogue.get(principal(), base_model_id(request.name))
         return pb.GetBaseModelResponse(base_model=_resource(base))
 
     async def ListBaseModels(
         self, request: pb.ListBaseModelsRequest, context: Context
     ) -> pb.ListBaseModelsResponse:
         """List base models by id."""
+        found = await self._catalogue.list(principal(), page(request))
         return pb.ListBaseModelsResponse(
-            base_models=[_resource(base) for base in await self._catalogue.list(principal())]
+            base_models=map(_resource, found.rows), next_page_token=found.next_token
         )
 
 

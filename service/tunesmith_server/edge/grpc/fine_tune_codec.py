@@ -1,7 +1,6 @@
 """Fine-tunes and their events between the domain and the contract."""
 
 from collections.abc import Mapping
-from datetime import UTC
 from typing import Any
 
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -11,7 +10,6 @@ from tunesmith.v1 import event_pb2 as events
 from tunesmith.v1 import fine_tune_pb2 as pb
 
 from tunesmith_server.app.submission import Wish
-from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.errors import InvalidArgument, NotBuiltYet
 from tunesmith_server.domain.events import Event, Kind, Level
 from tunesmith_server.domain.fine_tune import (
@@ -25,16 +23,18 @@ from tunesmith_server.domain.fine_tune import (
     RunLimits,
     Spec,
 )
-from tunesmith_server.domain.names import DatasetName, TenantName, owned
+from tunesmith_server.domain.names import DatasetName, TenantName
 from tunesmith_server.domain.quota import cost_micros
 from tunesmith_server.domain.states import State, WaitReason
 from tunesmith_server.edge.grpc.errors import DOMAIN
 from tunesmith_server.edge.grpc.requests import (
     CURRENCY,
     duration,
+    moment,
     money,
     optional,
     price,
+    stretch,
     timestamp,
 )
 
@@ -43,6 +43,7 @@ STATE_OF = {number: state for state, number in STATES.items()}
 WAITS = {reason: getattr(common, f"WAIT_REASON_{reason.name}") for reason in WaitReason}
 _LEVELS = {level: getattr(events, f"EVENT_LEVEL_{level.name}") for level in Level}
 
+_LIMITS = "fine_tune.spec.limits"
 _SCALARS = (
     "n_epochs",
     "batch_size",
@@ -55,8 +56,8 @@ _SCALARS = (
 )
 
 
-def spec_of(message: pb.FineTuneSpec, tenant: str | None) -> Spec:
-    """The spec that a request carries. `tenant` is the caller's, for names in full."""
+def spec_of(message: pb.FineTuneSpec) -> Spec:
+    """The spec that a request carries, with its names as they were sent."""
     if message.WhichOneof("method") == "dpo":
         raise NotBuiltYet("the method dpo is in the contract but not in this version")
     if message.integrations:
@@ -71,14 +72,8 @@ def spec_of(message: pb.FineTuneSpec, tenant: str | None) -> Spec:
     lora_values: Any = optional(lora, "rank", "alpha", "dropout", "layers")
     return Spec(
         base_model=message.base_model,
-        training_dataset=_dataset_id(
-            message.training_dataset, tenant, "fine_tune.spec.training_dataset"
-        ),
-        validation_dataset=_dataset_id(
-            message.validation_dataset, tenant, "fine_tune.spec.validation_dataset"
-        )
-        if message.validation_dataset
-        else None,
+        training_dataset=message.training_dataset,
+        validation_dataset=message.validation_dataset or None,
         suffix=message.suffix,
         hyperparameters=Hyperparameters(
             **values, lora=Lora(**lora_values, targets=tuple(lora.targets))
@@ -106,10 +101,10 @@ def limits_of(message: pb.FineTuneLimits) -> RunLimits:
         if message.HasField("max_trained_tokens")
         else None,
         max_cost_micros=message.max_cost.micros if message.HasField("max_cost") else None,
-        max_run_seconds=message.max_run_time.ToTimedelta().total_seconds()
+        max_run_seconds=stretch(message.max_run_time, f"{_LIMITS}.max_run_time").total_seconds()
         if message.HasField("max_run_time")
         else None,
-        start_deadline=message.start_deadline.ToDatetime(UTC)
+        start_deadline=moment(message.start_deadline, f"{_LIMITS}.start_deadline")
         if message.HasField("start_deadline")
         else None,
         on_limit=OnLimit.FAIL
@@ -125,11 +120,11 @@ def _checkpoints(message: pb.CheckpointPolicy) -> dict[str, Any]:
     }
 
 
-def wish_of(parent: str, message: pb.FineTune, caller: Principal, id: str = "") -> Wish:
+def wish_of(parent: str, message: pb.FineTune, id: str = "") -> Wish:
     """The run that a request wants."""
     return Wish(
         parent=TenantName.parse(parent, "parent"),
-        spec=spec_of(message.spec, caller.tenant),
+        spec=spec_of(message.spec),
         id=id,
         display_name=message.display_name,
         labels=dict(message.labels),
@@ -146,15 +141,6 @@ def _classification(message: pb.FineTuneSpec) -> Classification | None:
         positive_class=asked.positive_class or None,
         betas=tuple(asked.betas) or (1.0,),
     )
-
-
-def _dataset_id(text: str, tenant: str | None, field: str) -> str:
-    """The id of one's own dataset. A foreign one is NotFound, as an absent one would be."""
-    if not text.startswith("tenants/"):
-        return text
-    name = DatasetName.parse(text, field)
-    owned(name.tenant, tenant, text)
-    return name.id
 
 
 def resource(run: FineTune) -> pb.FineTune:

@@ -16,7 +16,7 @@ from tunesmith_server.domain.names import FineTuneName, TenantName
 from tunesmith_server.edge.grpc import fine_tune_codec as codec
 from tunesmith_server.edge.grpc import plan_codec
 from tunesmith_server.edge.grpc.interceptors import Context, call, principal
-from tunesmith_server.edge.grpc.requests import page
+from tunesmith_server.edge.grpc.requests import page, stretch
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
 _ROWS = 200
@@ -48,7 +48,7 @@ class FineTuneServicer(rpc.FineTuneServiceServicer):
         """Submit a run."""
         run = await self._submission.create(
             call(request),
-            codec.wish_of(request.parent, request.fine_tune, principal(), request.fine_tune_id),
+            codec.wish_of(request.parent, request.fine_tune, request.fine_tune_id),
             plan_token=request.plan_token,
         )
         return pb.CreateFineTuneResponse(fine_tune=codec.resource(run))
@@ -57,7 +57,7 @@ class FineTuneServicer(rpc.FineTuneServiceServicer):
         self, request: pb.PlanFineTuneRequest, context: Context
     ) -> pb.PlanFineTuneResponse:
         """Say what a run would come to."""
-        wish = codec.wish_of(request.parent, request.fine_tune, principal())
+        wish = codec.wish_of(request.parent, request.fine_tune)
         return plan_codec.plan(await self._submission.plan(principal(), wish))
 
     async def ExplainFineTune(
@@ -100,7 +100,8 @@ class FineTuneServicer(rpc.FineTuneServiceServicer):
         name = FineTuneName.parse(request.name)
         within = _DEFAULT_WAIT
         if request.HasField("timeout"):
-            within = min(max(request.timeout.ToTimedelta().total_seconds(), 0), _LONGEST_WAIT)
+            asked = stretch(request.timeout, "timeout").total_seconds()
+            within = min(max(asked, 0), _LONGEST_WAIT)
         run = await self._watches.ended(principal(), name, within)
         return pb.WaitFineTuneResponse(fine_tune=codec.resource(run))
 
@@ -168,9 +169,10 @@ class FineTuneServicer(rpc.FineTuneServiceServicer):
         """List a run's checkpoints, oldest first."""
         name = FineTuneName.parse(request.parent, "parent")
         run = await self._runs.get(principal(), name)
-        found = await self._runs.checkpoints(principal(), name)
+        found = await self._runs.checkpoints(principal(), name, page(request))
         return pb.ListCheckpointsResponse(
-            checkpoints=[codec.checkpoint(run.name, event) for event in found]
+            checkpoints=[codec.checkpoint(run.name, event) for event in found.rows],
+            next_page_token=found.next_token,
         )
 
     async def GetResults(

@@ -170,7 +170,10 @@ async def _abort(context: Context, error: Exception) -> None:
             return  # on its way already
         case DomainError():
             log.info("call_refused", reason=error.reason)
-            await context.abort_with_status(rpc_status.to_status(to_status(error)))
+            status = rpc_status.to_status(to_status(error))
+            # not abort_with_status, which would forget the request id
+            trailing = (*(context.trailing_metadata() or ()), *(status.trailing_metadata or ()))
+            await context.abort(status.code, status.details, trailing)
         case _:
             incident = uuid.uuid4().hex
             log.exception("call_failed", incident=incident, exc_info=error)

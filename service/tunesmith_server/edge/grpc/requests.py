@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -78,6 +78,24 @@ def optional(message: Message, *fields: str) -> Mapping[str, object]:
     return {field: getattr(message, field) if message.HasField(field) else None for field in fields}
 
 
+def moment(stamp: Timestamp, field: str) -> datetime:
+    """The moment that a request names, or InvalidArgument."""
+    try:
+        return stamp.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidArgument.of(
+            field, f"{stamp.seconds} s since 1970 is in none of the years 1 to 9999"
+        ) from None
+
+
+def stretch(length: Duration, field: str) -> timedelta:
+    """The stretch of time that a request names, or InvalidArgument."""
+    try:
+        return length.ToTimedelta()
+    except (ValueError, OverflowError):
+        raise InvalidArgument.of(field, f"{length.seconds} s is longer than 10,000 years") from None
+
+
 def duration(seconds: float) -> Duration:
     """A stretch of time for an answer."""
     length = Duration()
@@ -85,12 +103,12 @@ def duration(seconds: float) -> Duration:
     return length
 
 
-def timestamp(moment: object) -> Timestamp | None:
+def timestamp(at: object) -> Timestamp | None:
     """A moment for an answer; None stays unset."""
-    if moment is None:
+    if at is None:
         return None
     stamp = Timestamp()
-    stamp.FromDatetime(moment)  # type: ignore[arg-type]
+    stamp.FromDatetime(at)  # type: ignore[arg-type]
     return stamp
 
 

@@ -1,6 +1,6 @@
 """TenantService: decode, call one use case, encode."""
 
-from datetime import UTC, timedelta
+from datetime import timedelta
 
 from tunesmith.v1 import common_pb2 as common
 from tunesmith.v1 import tenant_pb2 as pb
@@ -15,7 +15,7 @@ from tunesmith_server.domain.names import ApiKeyName, TenantName
 from tunesmith_server.domain.tenant import SuspendedRuns
 from tunesmith_server.edge.grpc import tenant_codec as codec
 from tunesmith_server.edge.grpc.interceptors import Context, call, principal
-from tunesmith_server.edge.grpc.requests import page
+from tunesmith_server.edge.grpc.requests import moment, page, stretch
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
 _RUNNING = {
@@ -121,7 +121,11 @@ class TenantServicer(rpc.TenantServiceServicer):
     ) -> pb.CreateApiKeyResponse:
         """Make a key."""
         asked = request.api_key
-        expires = asked.expire_time.ToDatetime(UTC) if asked.HasField("expire_time") else None
+        expires = (
+            moment(asked.expire_time, "api_key.expire_time")
+            if asked.HasField("expire_time")
+            else None
+        )
         new = await self._keys.create(
             call(request),
             TenantName.parse(request.parent, "parent"),
@@ -148,7 +152,7 @@ class TenantServicer(rpc.TenantServiceServicer):
         """Make a successor of a key."""
         overlap: timedelta | None = None
         if request.HasField("overlap"):
-            overlap = request.overlap.ToTimedelta()
+            overlap = stretch(request.overlap, "overlap")
         new = await self._keys.rotate(call(request), ApiKeyName.parse(request.name), overlap)
         return pb.RotateApiKeyResponse(api_key=codec.key(new.key), secret=new.secret)
 
