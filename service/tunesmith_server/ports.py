@@ -370,6 +370,10 @@ class SystemScope(Protocol):
         """
         ...
 
+    def unknown(self, uids: Sequence[str]) -> Sequence[str]:
+        """Those of the uids that no run has: it was deleted."""
+        ...
+
     def active_uids(self) -> Sequence[str]:
         """Uids of the runs that have not ended, for the orphan reaper."""
         ...
@@ -539,6 +543,14 @@ class Backend(Protocol):
 
     async def discard(self, run: FineTune) -> None:
         """Remove what the run left behind on the backend; harmless when there is nothing."""
+        ...
+
+    async def kept(self) -> Sequence[str]:
+        """Uids of the runs that have left something behind here, but for very young ones."""
+        ...
+
+    async def forget(self, uid: str) -> None:
+        """As `discard`, for a run of which nothing but its uid is known any more."""
         ...
 
     def model_folder(self, run: FineTune) -> Path:

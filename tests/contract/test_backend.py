@@ -684,6 +684,19 @@ async def test_a_base_that_cannot_be_made_says_why(
             await library.ensure(TINY)
 
 
+async def test_what_a_deleted_run_left_behind_is_found_by_its_uid_and_removed(
+    place: Place, run: FineTune
+) -> None:
+    backend = place.backend("succeed", orphan_age=0)
+    await backend.start(run)
+    await seen(backend, run, Phase.SUCCEEDED)
+    assert await backend.kept() == [run.uid]
+    assert await place.backend("succeed", orphan_age=3600).kept() == []
+    await backend.forget(run.uid)
+    await backend.forget(run.uid)
+    assert await backend.kept() == []
+
+
 async def test_an_artefact_is_kept_whole_or_not_at_all(place: Place, run: FineTune) -> None:
     backend = place.backend("succeed")
     await backend.start(run)

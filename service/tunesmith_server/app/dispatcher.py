@@ -144,7 +144,16 @@ class Dispatcher:
                 active = await self._store.read(lambda tx: tx.system.active_uids())
                 if reaped := await self._backend.reap(active):
                     log.warning("orphans_stopped", runs=list(reaped))
+                await self._forget_deleted()
             await asyncio.sleep(30)
+
+    async def _forget_deleted(self) -> None:
+        """Remove what deleted runs have left behind, their training data among it."""
+        kept = await self._backend.kept()
+        if not kept:
+            return
+        for uid in await self._store.read(lambda tx: tx.system.unknown(kept)):
+            await self._backend.forget(uid)
 
     async def _drive(self, claim: Claim) -> None:
         """Look after one run for as long as it is under way and the fence holds."""

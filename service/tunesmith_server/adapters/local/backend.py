@@ -139,6 +139,14 @@ class LocalBackend:
         """Remove the folders of all attempts, with whatever still works in them killed first."""
         await asyncio.to_thread(self._discard, self._runs / run.uid)
 
+    async def kept(self) -> Sequence[str]:
+        """Uids of the runs that have a folder here, but for very young ones."""
+        return await asyncio.to_thread(self._kept)
+
+    async def forget(self, uid: str) -> None:
+        """Remove a run's folders, with whatever still works in them killed first."""
+        await asyncio.to_thread(self._discard, self._runs / uid)
+
     def model_folder(self, run: FineTune) -> Path:
         """Where the trainer has put the model."""
         return self._folder(run).model
@@ -250,6 +258,16 @@ class LocalBackend:
         self._processes.forget(run_folder)
         self._outboxes.forget(run_folder)
         self._begun = {path for path in self._begun if not path.is_relative_to(run_folder)}
+
+    def _kept(self) -> list[str]:
+        if not self._runs.exists():
+            return []
+        now = time.time()
+        return [
+            folder.name
+            for folder in sorted(self._runs.iterdir())
+            if folder.is_dir() and now - folder.stat().st_mtime >= self._orphan_age
+        ]
 
     def _reap(self, active: frozenset[str]) -> list[str]:
         reaped: list[str] = []

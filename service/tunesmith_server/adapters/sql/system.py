@@ -273,6 +273,12 @@ class SqlSystemScope(QueueStatements):
         """Fill in the answer of a request_id claimed in this transaction."""
         _ANSWER.all(self._connection, of=tenant, id=request_id, answer=answer)
 
+    def unknown(self, uids: Sequence[str]) -> Sequence[str]:
+        """Those of the uids that no run has."""
+        statement = select(RUNS.c.uid).where(RUNS.c.uid.in_(uids))
+        known = set(self._connection.execute(statement).scalars())
+        return [uid for uid in uids if uid not in known]
+
     def active_uids(self) -> Sequence[str]:
         """Uids of the runs that have not ended."""
         ended = [state.value for state in State if state.is_terminal]
