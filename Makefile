@@ -26,7 +26,7 @@ demo: install ## fine-tune a real model on real tweets through the real service 
 	@$(BIN)/python examples/demo/demo.py $(ARGS)
 
 test: install ## every test but those for a GPU
-	@$(BIN)/python -m pytest -q -m "not gpu"
+	@$(BIN)/python -m pytest -q -m "not gpu" -n auto --maxprocesses 4 --dist loadfile
 
 test-fast: install ## the tests that take no training and no daemon
 	@$(BIN)/python -m pytest -q -m "not gpu and not slow" tests/unit tests/contract

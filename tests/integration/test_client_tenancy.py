@@ -19,6 +19,7 @@ from tunesmith import (
     ConflictError,
     InvalidArgumentError,
     NotFoundError,
+    PermissionDeniedError,
 )
 from tunesmith._resources.specs import RunOptions
 from tunesmith.v1 import common_pb2
@@ -105,7 +106,7 @@ async def test_a_suspended_tenant_reads_and_does_nothing_else(server: Running, a
     ):
         suspended = await admin.tenants.suspend("acme", "unpaid", running="pause")
         assert (suspended.state, suspended.suspend_reason) == (pb.TENANT_STATE_SUSPENDED, "unpaid")
-        with pytest.raises(ConflictError) as refused:
+        with pytest.raises(PermissionDeniedError) as refused:
             await client.fine_tunes.create("numbers", "tiny-random")
         assert refused.value.reason == "TENANT_SUSPENDED"
         assert (await client.tenants.get()).suspend_reason == "unpaid"
