@@ -5,7 +5,7 @@ from typing import Any
 from google.protobuf.message import Message
 from tunesmith.v1 import fine_tune_pb2
 
-from tests.integration.calls import Caller
+from tests.integration.calls import ROWS, Caller, jsonl
 from tests.isolation.requests import changed, valid
 from tests.isolation.surface import Rpc, rpcs
 from tests.isolation.wire import Outcome, invoke
@@ -78,10 +78,13 @@ async def test_the_cursor_of_another_tenant_or_run_is_refused_as_a_forged_one(wo
 
 
 async def test_the_plan_of_another_tenant_binds_nothing(world: World):
-    create = await valid(world, _BY_NAME["CreateFineTune"], world.own)
+    """Of the very same: spec, names, content of the dataset and all."""
+    field = "fine_tune.spec.training_dataset"
+    create = changed(await valid(world, _BY_NAME["CreateFineTune"], world.own), field, "same")
     tokens = []
     for side in (world.own, world.foreign):
-        plan = await valid(world, _BY_NAME["PlanFineTune"], side)
+        await side.caller.upload(jsonl(ROWS), id="same")
+        plan = changed(await valid(world, _BY_NAME["PlanFineTune"], side), field, "same")
         plan[0].fine_tune.spec.placement.hold = True  # type: ignore[attr-defined]
         outcome = await invoke(side.caller, _BY_NAME["PlanFineTune"], plan)
         tokens.append(outcome.responses[0].plan_token)  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from tunesmith_server.domain.events import Event, Kind
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.model import Model
 from tunesmith_server.domain.names import ModelName
+from tunesmith_server.domain.public_names import LegacyName, PublicName, short_id
 from tunesmith_server.ports import Transaction
 
 from tests.integration.calls import ADMIN_KEY, Caller, another_key, jsonl
@@ -70,17 +71,18 @@ class World:
 
     async def model(self, side: Side, id: str, content: str = "") -> str:
         """A tuned model's record, as a run that succeeded leaves it: its uid."""
-        uid = str(uuid.uuid4())
+        uid, made = str(uuid.uuid4()), datetime.now(UTC)
+        parts = (_BASE, side.tenant, f"{content or 'even'}-{id}")
         record = Model(
             name=ModelName(side.tenant, id),
             uid=uid,
             base_model=_BASE,
-            public_name=f"ft:{_BASE}:{side.tenant}:{content or 'even'}:{id}",
-            legacy_name=f"{_BASE}:ft-{side.tenant}:{content or 'even'}-{id}",
+            public_name=str(PublicName(*parts, short_id(uid))),
+            legacy_name=str(LegacyName(*parts, made.replace(microsecond=0))),
             fine_tune="run",
             digest="sha256:0",
             size_bytes=1,
-            create_time=datetime.now(UTC),
+            create_time=made,
             suffix=content,
             display_name=content,
         )
