@@ -183,6 +183,7 @@ def _tune(
 
     model = acme.models.get(done.status.model)
     view.step(f"Asking the tuned model {model.public_name}")
+    view.say(f"the demo expects it to be right on at least {WANTED:.0%}, and fails if it is not")
     after, seconds = _accuracy(labels, model.public_name, held_out)
     view.say(f"right on {after:.1%} of {len(held_out)} held-out tweets ({seconds:.0f} s)")
     _show_answers(view, acme, model.public_name, [held_out[0], held_out[1], *held_out[-2:]])
@@ -275,7 +276,7 @@ def _show_answers(view: View, acme: Client, model: str, rows: list[Row]) -> None
     answers = acme.models.complete(model, prompts, max_tokens=1, temperature=0)
     for row, choice in zip(rows, answers.choices, strict=True):
         verdict = "right" if choice.text == row.completion else "wrong"
-        tweet = row.prompt.removesuffix(" ->")
+        tweet = row.prompt.removeprefix("Tweet: ").removesuffix(" ->")
         shown = tweet if len(tweet) <= 50 else tweet[:49] + "…"
         view.say(f"  {shown:50} {choice.text.strip():8} ({verdict})")
 
@@ -335,7 +336,7 @@ def _to_go_on(data: Path, key: str, model: str) -> list[str]:
         f"TUNESMITH_DATA_DIR={data} TUNESMITH_BASES_DIR={BASES} {bin / 'tunesmithd'} serve &",
         f"export TUNESMITH_API_KEY={key}",
         f"{bin / 'tunesmith'} models list",
-        f"{ask} -p 'what a lovely day ->'",
+        f"{ask} -p 'Tweet: what a lovely day ->'",
     ]
 
 

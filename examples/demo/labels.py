@@ -34,18 +34,21 @@ class Labels:
 
     def of(self, model: str, prompts: Sequence[str]) -> list[str]:
         """The likelier label after each prompt."""
-        found: list[str] = []
-        for start in range(0, len(prompts), _BATCH):
+        # Prompts of like length share a batch, since a batch costs what its longest row does.
+        order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
+        found = [""] * len(prompts)
+        for start in range(0, len(order), _BATCH):
+            numbers = order[start : start + _BATCH]
             request = model_pb2.CompleteRequest(
                 model=model,
-                prompts=[model_pb2.Prompt(text=text) for text in prompts[start : start + _BATCH]],
+                prompts=[model_pb2.Prompt(text=prompts[number]) for number in numbers],
                 sampling=self._sampling,
             )
             answer = self._stub.Complete(
                 request, metadata=self._metadata, wait_for_ready=True, timeout=600
             )
-            choices = sorted(answer.choices, key=lambda choice: choice.index)
-            found += [choice.text for choice in choices]
+            for choice in answer.choices:
+                found[numbers[choice.index]] = choice.text
         return found
 
     def close(self) -> None:

@@ -29,6 +29,7 @@ MEMBERS = (
     "hutto_ICWSM_2014/tweets_GroundTruth.txt",
 )
 SIZES = {"heldout": 600, "train": 400, "validation": 100}
+START, END = "Tweet: ", " ->"  # README.md says what the start is for
 CLEAR = 0.5  # mean ratings (-4 to 4) closer to zero are neither positive nor negative
 
 
@@ -89,7 +90,8 @@ def build(sdist: bytes) -> dict[str, bytes]:
         rows = [(pools[label].pop(), label) for label in pools for _ in range(size // 2)]
         draw.shuffle(rows)
         files[name] = "".join(
-            json.dumps({"prompt": f"{text} ->", "completion": label}) + "\n" for text, label in rows
+            json.dumps({"prompt": f"{START}{text}{END}", "completion": label}) + "\n"
+            for text, label in rows
         ).encode()
     return files
 

@@ -14,8 +14,8 @@ def test_the_guides_defaults_hold_where_nothing_is_asked():
     assert (got.n_epochs, got.prompt_loss_weight) == (4, 0.01)
     assert got.batch_size == 20  # 0.2 % of the examples
     assert got.learning_rate_multiplier == 0.1
-    assert got.learning_rate == pytest.approx(1.5e-3)
-    assert got.lora_layers == 5
+    assert got.learning_rate == pytest.approx(1e-3)
+    assert got.lora_layers == 10
     assert {s.source for s in settings} <= {"guide", "catalogue", "server"}
 
 
