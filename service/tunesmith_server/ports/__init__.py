@@ -1,0 +1,33 @@
+"""What the use cases need from the world, as seen from the use cases.
+
+`tenant_scope`, `system_scope` and `store` keep what is known; `engines` train and answer;
+`artefacts` hold bytes; `world` is the rest.
+"""
+
+from tunesmith_server.ports.artefacts import Artefacts, BlobRef, Blobs, BlobWriter
+from tunesmith_server.ports.engines import Backend, Inference
+from tunesmith_server.ports.rows import Claim, PageOf, Remembered, Usage
+from tunesmith_server.ports.store import Store, Transaction
+from tunesmith_server.ports.system_scope import SystemScope
+from tunesmith_server.ports.tenant_scope import TenantScope
+from tunesmith_server.ports.world import Clock, Hints, Identities
+
+__all__ = [
+    "Artefacts",
+    "Backend",
+    "BlobRef",
+    "BlobWriter",
+    "Blobs",
+    "Claim",
+    "Clock",
+    "Hints",
+    "Identities",
+    "Inference",
+    "PageOf",
+    "Remembered",
+    "Store",
+    "SystemScope",
+    "TenantScope",
+    "Transaction",
+    "Usage",
+]
