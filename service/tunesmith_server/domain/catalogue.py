@@ -1,8 +1,8 @@
 """The base models that every installation begins with.
 
 One base in memory serves two names: `ada` adapts its last ten layers, so everything below is
-computed once and two epochs of 400 short examples take a minute or two of one core; `curie` adapts
-all thirty. Their `base_learning_rate` makes the guide's multiplier 0.1 a LoRA rate of 1e-3;
+computed once and two epochs of 400 short examples take about two minutes of one core; `curie`
+adapts all thirty. Their `base_learning_rate` makes the guide's multiplier 0.1 a LoRA rate of 1e-3;
 docs/explanation/base-models.md has what was measured for the depth and the rate of `ada`.
 """
 
