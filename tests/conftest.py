@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -12,6 +13,10 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import make_url
 from tunesmith_server.adapters.sql.migrations import migrate
+
+# a shell's background jobs ignore Ctrl-C, and so would the programs that tests press it in
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # `pytest --hypothesis-profile=many`, as `make test-many` does
 settings.register_profile("many", max_examples=10_000, deadline=None)
