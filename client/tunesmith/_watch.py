@@ -2,6 +2,7 @@
 
 import random
 import time
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Generic, Self, TypeVar
@@ -68,17 +69,17 @@ class Followed(AsyncIterator[event_pb2.Event], Generic[Response]):
         """Stop watching. What is watched goes on."""
         await self._events.aclose()
 
+    @abstractmethod
     def _responses(self, seconds: float | None) -> AsyncGenerator[Response, None]:
         """The stream from `cursor` on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _look(self, response: Response) -> None:
         """Take in what a response has besides events."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _fresh(self, event: event_pb2.Event) -> bool:
         """Whether this event has not come before."""
-        raise NotImplementedError
 
     _ends = True
     """Whether OK without a closing frame is the end of what is watched."""

@@ -13,8 +13,8 @@ from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission
 from tunesmith_server.app.watch import Batch, Bookmark, Closing, Frame, Snapshot, Watches
 from tunesmith_server.domain.names import FineTuneName, TenantName
+from tunesmith_server.edge.grpc import event_codec, plan_codec
 from tunesmith_server.edge.grpc import fine_tune_codec as codec
-from tunesmith_server.edge.grpc import plan_codec
 from tunesmith_server.edge.grpc.interceptors import Context, call, principal
 from tunesmith_server.edge.grpc.requests import page, stretch
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
@@ -150,7 +150,7 @@ class FineTuneServicer(rpc.FineTuneServiceServicer):
         found = await self._runs.events(principal(), name, page(request), after)
         last = found.rows[-1].sequence if found.rows else after
         return pb.ListFineTuneEventsResponse(
-            events=[codec.event(run, event) for event in found.rows],
+            events=[event_codec.event(run, event) for event in found.rows],
             next_page_token=found.next_token,
             cursor=self._watches.cursors.of(run, last),
         )
@@ -171,7 +171,7 @@ class FineTuneServicer(rpc.FineTuneServiceServicer):
         run = await self._runs.get(principal(), name)
         found = await self._runs.checkpoints(principal(), name, page(request))
         return pb.ListCheckpointsResponse(
-            checkpoints=[codec.checkpoint(run.name, event) for event in found.rows],
+            checkpoints=[event_codec.checkpoint(run.name, event) for event in found.rows],
             next_page_token=found.next_token,
         )
 
@@ -181,7 +181,7 @@ class FineTuneServicer(rpc.FineTuneServiceServicer):
         """Stream the rows of results.csv."""
         rows: list[pb.ResultRow] = []
         async for event in self._runs.results(principal(), FineTuneName.parse(request.name)):
-            rows.append(codec.result_row(event))
+            rows.append(event_codec.result_row(event))
             if len(rows) == _ROWS:
                 yield pb.GetResultsResponse(rows=rows)
                 rows = []
@@ -207,7 +207,8 @@ def _wire(batch: Batch) -> bytes:
     """The encoding of a batch: made once, for all its watchers."""
     if not batch.wire:
         response = pb.WatchFineTuneResponse(
-            events=[codec.event(batch.run, event) for event in batch.events], cursor=batch.cursor
+            events=[event_codec.event(batch.run, event) for event in batch.events],
+            cursor=batch.cursor,
         )
         batch.wire = response.SerializeToString()
     return batch.wire
