@@ -21,6 +21,7 @@ from tunesmith_server.adapters.wakeups import LocalHints
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.catalogue import Catalogue
 from tunesmith_server.app.commands import Call, Commands
+from tunesmith_server.app.pages import Pager
 from tunesmith_server.app.submission import Submission, Wish
 from tunesmith_server.bootstrap import UtcClock, new_uid
 from tunesmith_server.domain.access import Principal, Role
@@ -60,7 +61,7 @@ async def measure(folder: Path) -> QuotaCost:
     limits = {"fine_tunes_queued": 10**9, "trained_tokens_per_month": 10**15, "models": 10**9}
     await store.write(lambda tx: _prepare(tx, limits))
     commands = Commands(store, clock)
-    await Catalogue(store, commands).install()
+    await Catalogue(store, commands, Pager(Sealer(b"bench"))).install()
     both = [
         Submission(
             store,

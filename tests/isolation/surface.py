@@ -177,7 +177,7 @@ def _named(
     for kind, word in _words().items():
         if re.search(rf"(^|_){word}s?$", name):
             return Field(path, Names.RESOURCE, kind, required)
-        if name == f"{word}_id":
+        if re.search(rf"(^|_){word}_id$", name):
             return Field(path, Names.NEW, kind, required)
     if name in ("name", "parent") or name.endswith("_id"):
         raise AssertionError(f"{method.full_name}: say in the contract what {path} names")

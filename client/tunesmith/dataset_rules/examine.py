@@ -16,8 +16,8 @@ from tunesmith.dataset_rules.excerpts import excerpt, plural
 from tunesmith.dataset_rules.fields import type_name
 from tunesmith.dataset_rules.findings import Problem, Severity
 from tunesmith.dataset_rules.json_fault import describe
-from tunesmith.dataset_rules.lines import CutLine
 from tunesmith.dataset_rules.shapes import Example, Shape, shape_of
+from tunesmith.dataset_rules.sources.lines import CutLine
 
 MAX_DEPTH: Final = 64
 """Levels of nesting; far above any example, far below what could hurt a parser."""

@@ -15,9 +15,9 @@ from tunesmith.dataset_rules.catalogue import RULES
 from tunesmith.dataset_rules.examine import examine
 from tunesmith.dataset_rules.findings import Problem, Severity
 from tunesmith.dataset_rules.inspector import MAX_LINE_BYTES
-from tunesmith.dataset_rules.lines import LineSplitter
 from tunesmith.dataset_rules.scan import Odd, scan
 from tunesmith.dataset_rules.shapes import Chat, Example, Shape
+from tunesmith.dataset_rules.sources import Rows, open_source
 from tunesmith.dataset_rules.statistics import Tally
 
 _CHUNK = 2**20
@@ -67,14 +67,16 @@ def normalise(
 
 
 def _typed(path: str | Path, shape: Shape, max_line_bytes: int) -> Iterator[Example]:
-    splitter = LineSplitter(max_line_bytes)
-    seen = 0
+    for rows in _rows(path, max_line_bytes):
+        yield from scan(shape, rows.lines, rows.numbers, Tally(), _odd(shape))[0]
+
+
+def _rows(path: str | Path, max_line_bytes: int) -> Iterator[Rows]:
+    source = open_source(max_line_bytes=max_line_bytes, file_name=Path(path).name)
     with Path(path).open("rb") as file:
         while chunk := file.read(_CHUNK):
-            for lines in splitter.feed(chunk):
-                yield from scan(shape, lines, seen + 1, Tally(), _odd(shape))[0]
-                seen += len(lines)
-    yield from scan(shape, splitter.finish(), seen + 1, Tally(), _odd(shape))[0]
+            yield from source.feed(chunk)
+    yield from source.finish()
 
 
 def _odd(shape: Shape) -> Odd:

@@ -1,7 +1,7 @@
 """The inspection of a file in JSON lines, piece by piece, in bounded memory."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -11,10 +11,10 @@ from tunesmith.dataset_rules.catalogue import RULES
 from tunesmith.dataset_rules.examine import Verdict, examine, foreign_format
 from tunesmith.dataset_rules.excerpts import plural
 from tunesmith.dataset_rules.findings import Finding, Problem, Severity
-from tunesmith.dataset_rules.lines import LineSplitter
 from tunesmith.dataset_rules.report import Report
 from tunesmith.dataset_rules.scan import scan
 from tunesmith.dataset_rules.shapes import Example, Shape
+from tunesmith.dataset_rules.sources import Rows, open_source
 from tunesmith.dataset_rules.statistics import MAX_REMEMBERED, Repeats, Tally
 
 MAX_LINE_BYTES: Final = 16 * 2**20
@@ -45,10 +45,10 @@ class Inspector:
         self._shape = shape
         self._max_line_bytes = max_line_bytes
         self._findings_per_code = findings_per_code
-        self._splitter = LineSplitter(max_line_bytes)
+        self._source = open_source(max_line_bytes=max_line_bytes)
         self._hash = hashlib.sha256()
         self._size = 0
-        self._lines = 0
+        self._begun = False
         self._foreign = False
         self._tally = Tally()
         self._repeats = Repeats()
@@ -63,14 +63,15 @@ class Inspector:
         known = len(self._findings)
         self._size += len(chunk)
         with self._hashing(chunk):
-            for lines in self._splitter.feed(chunk):
-                self._take(lines)
+            for rows in self._source.feed(chunk):
+                self._take(rows)
         return self._findings[known:]
 
     def finish(self) -> Report:
         """The report; no more pieces can come."""
         if self._report is None:
-            self._take(self._splitter.finish())
+            for rows in self._source.finish():
+                self._take(rows)
             self._conclude()
             self._report = self._write()
         return self._report
@@ -89,9 +90,10 @@ class Inspector:
         finally:
             aside.join()
 
-    def _take(self, lines: Sequence[bytes]) -> None:
-        """Read some lines."""
-        if not lines or self._foreign or self._is_foreign(lines[0]):
+    def _take(self, rows: Rows) -> None:
+        """Read some rows."""
+        lines, numbers = rows.lines, rows.numbers
+        if self._foreign or self._is_foreign(lines[0]):
             return
         undecided = 0
         while self._shape is None and undecided < len(lines):
@@ -99,19 +101,18 @@ class Inspector:
             if verdict.example is not None:
                 self._shape = verdict.shape  # and the line is read again below, as such a row
                 break
-            self._note(self._lines + undecided + 1, verdict)
+            self._note(numbers[undecided], verdict)
             undecided += 1
         if self._shape is not None:
-            first = self._lines + undecided + 1
-            examples, without = scan(
-                self._shape, lines[undecided:], first, self._tally, self._examine
+            examples, places = scan(
+                self._shape, lines[undecided:], numbers[undecided:], self._tally, self._examine
             )
-            self._repeats.add(examples, first, without)
-        self._lines += len(lines)
+            self._repeats.add(examples, places)
 
     def _is_foreign(self, line: bytes) -> bool:
         """Whether the file is of another format; looks at the first line only."""
-        name = foreign_format(line) if not self._lines else None
+        name = None if self._begun else foreign_format(line)
+        self._begun = True
         if name is None:
             return False
         self._foreign = True
@@ -161,9 +162,8 @@ class Inspector:
         if self._foreign:
             return
         tally, repeats = self._tally, self._repeats
-        if crlf := self._splitter.crlf_count:
-            words = f"{plural(crlf, 'line')} with Windows line ends"
-            self._add(self._splitter.crlf_first_line, Problem("CRLF", words), count=crlf)
+        for found in self._source.problems():
+            self._add(found.line, found.problem, count=found.count)
         if not tally.example_count and not self._has_error():
             words = "the file holds no example" if self._size else "the file is empty"
             self._add(0, Problem("FILE_EMPTY", words))

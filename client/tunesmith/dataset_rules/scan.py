@@ -24,12 +24,12 @@ _ROOM_FOR_NO_SECOND_KEY = 40
 
 
 def scan(
-    shape: Shape, lines: Sequence[bytes], first_line: int, tally: Tally, odd: Odd
-) -> tuple[list[Example], list[int]]:
-    """The examples in some lines, counted in `tally`, and the numbers of the lines without one."""
+    shape: Shape, lines: Sequence[bytes], numbers: Sequence[int], tally: Tally, odd: Odd
+) -> tuple[list[Example], Sequence[int]]:
+    """The examples in some lines, counted in `tally`, and the lines they stand on."""
     if shape is Shape.CHAT:
-        return _scan_chat(lines, first_line, tally, odd)
-    return _scan_prompt_completion(lines, first_line, tally, odd)
+        return _scan_chat(lines, numbers, tally, odd)
+    return _scan_prompt_completion(lines, numbers, tally, odd)
 
 
 def structural_quotes(line: bytes) -> int:
@@ -38,13 +38,13 @@ def structural_quotes(line: bytes) -> int:
 
 
 def _scan_prompt_completion(
-    lines: Sequence[bytes], first_line: int, tally: Tally, odd: Odd
-) -> tuple[list[Example], list[int]]:
+    lines: Sequence[bytes], numbers: Sequence[int], tally: Tally, odd: Odd
+) -> tuple[list[Example], Sequence[int]]:
     decode = decode_prompt_completion
     examples: list[Example] = []
-    without: list[int] = []
+    without: set[int] = set()
     prompt_bytes = completion_bytes = longest = empty = by_odd = 0
-    for number, line in enumerate(lines, first_line):
+    for number, line in zip(numbers, lines, strict=True):
         try:
             row = decode(line)
         except ValueError:
@@ -71,7 +71,7 @@ def _scan_prompt_completion(
                 continue
         example = odd(number, line)
         if example is None:
-            without.append(number)
+            without.add(number)
         else:
             by_odd += 1
             tally.add(example)
@@ -82,15 +82,15 @@ def _scan_prompt_completion(
     tally.longest = max(tally.longest, longest)
     tally.empty_prompts += empty
     tally.count_classes(examples)
-    return examples, without
+    return examples, _remaining(numbers, without)
 
 
 def _scan_chat(
-    lines: Sequence[bytes], first_line: int, tally: Tally, odd: Odd
-) -> tuple[list[Example], list[int]]:
+    lines: Sequence[bytes], numbers: Sequence[int], tally: Tally, odd: Odd
+) -> tuple[list[Example], Sequence[int]]:
     examples: list[Example] = []
-    without: list[int] = []
-    for number, line in enumerate(lines, first_line):
+    without: set[int] = set()
+    for number, line in zip(numbers, lines, strict=True):
         try:
             row = decode_chat(line)
         except ValueError:
@@ -103,11 +103,15 @@ def _scan_chat(
                 continue
         example = odd(number, line)
         if example is None:
-            without.append(number)
+            without.add(number)
         else:
             tally.add(example)
             examples.append(example)
-    return examples, without
+    return examples, _remaining(numbers, without)
+
+
+def _remaining(numbers: Sequence[int], without: set[int]) -> Sequence[int]:
+    return [number for number in numbers if number not in without] if without else numbers
 
 
 def _quotes(line: bytes, expected: int) -> bool:

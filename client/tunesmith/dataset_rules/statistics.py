@@ -114,13 +114,8 @@ class Repeats:
         """Whether there were more distinct examples than are remembered."""
         self._seen: set[int] = set()
 
-    def add(
-        self, examples: Sequence[Example], first_line: int, without: Sequence[int] = ()
-    ) -> None:
-        """Compare a batch of examples with those before.
-
-        They stand on the lines from `first_line` on, but for the lines `without` an example.
-        """
+    def add(self, examples: Sequence[Example], numbers: Sequence[int]) -> None:
+        """Compare a batch of examples, and the lines they stand on, with those before."""
         prints = list(map(hash, examples))
         if len(self._seen) + len(prints) > MAX_REMEMBERED:
             repeated = self._add_singly(prints)
@@ -136,10 +131,7 @@ class Repeats:
             repeated = _indices_of_repeats(prints, unseen)
         self.count += len(repeated)
         if repeated and not self.first_line:
-            line = first_line + repeated[0]
-            for gap in without:
-                line += gap <= line
-            self.first_line = line
+            self.first_line = numbers[repeated[0]]
 
     def _add_singly(self, prints: Sequence[int]) -> list[int]:
         """One by one: what is remembered must not depend on the sizes of the batches."""

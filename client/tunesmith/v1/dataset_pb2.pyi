@@ -13,6 +13,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class AnalysisState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ANALYSIS_STATE_UNSPECIFIED: _ClassVar[AnalysisState]
+    ANALYSIS_STATE_PENDING: _ClassVar[AnalysisState]
+    ANALYSIS_STATE_RUNNING: _ClassVar[AnalysisState]
+    ANALYSIS_STATE_COMPLETE: _ClassVar[AnalysisState]
+    ANALYSIS_STATE_FAILED: _ClassVar[AnalysisState]
+
 class DatasetState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DATASET_STATE_UNSPECIFIED: _ClassVar[DatasetState]
@@ -36,6 +44,11 @@ class DatasetFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DATASET_FORMAT_TSV: _ClassVar[DatasetFormat]
     DATASET_FORMAT_XLSX: _ClassVar[DatasetFormat]
     DATASET_FORMAT_TXT: _ClassVar[DatasetFormat]
+ANALYSIS_STATE_UNSPECIFIED: AnalysisState
+ANALYSIS_STATE_PENDING: AnalysisState
+ANALYSIS_STATE_RUNNING: AnalysisState
+ANALYSIS_STATE_COMPLETE: AnalysisState
+ANALYSIS_STATE_FAILED: AnalysisState
 DATASET_STATE_UNSPECIFIED: DatasetState
 DATASET_STATE_PROCESSING: DatasetState
 DATASET_STATE_READY: DatasetState
@@ -53,7 +66,7 @@ DATASET_FORMAT_XLSX: DatasetFormat
 DATASET_FORMAT_TXT: DatasetFormat
 
 class Dataset(_message.Message):
-    __slots__ = ("name", "uid", "etag", "labels", "annotations", "display_name", "create_time", "update_time", "state", "digest", "parent_digest", "version_number", "shape", "size_bytes", "example_count", "file_name", "findings", "statistics", "version_time")
+    __slots__ = ("name", "uid", "etag", "labels", "annotations", "display_name", "create_time", "update_time", "state", "digest", "parent_digest", "version_number", "shape", "size_bytes", "example_count", "file_name", "findings", "statistics", "version_time", "format", "analysis")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +100,8 @@ class Dataset(_message.Message):
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
     STATISTICS_FIELD_NUMBER: _ClassVar[int]
     VERSION_TIME_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    ANALYSIS_FIELD_NUMBER: _ClassVar[int]
     name: str
     uid: str
     etag: str
@@ -106,7 +121,21 @@ class Dataset(_message.Message):
     findings: _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]
     statistics: DatasetStatistics
     version_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., uid: _Optional[str] = ..., etag: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., display_name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[DatasetState, str]] = ..., digest: _Optional[str] = ..., parent_digest: _Optional[str] = ..., version_number: _Optional[int] = ..., shape: _Optional[_Union[DatasetShape, str]] = ..., size_bytes: _Optional[int] = ..., example_count: _Optional[int] = ..., file_name: _Optional[str] = ..., findings: _Optional[_Iterable[_Union[_common_pb2.Finding, _Mapping]]] = ..., statistics: _Optional[_Union[DatasetStatistics, _Mapping]] = ..., version_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    format: DatasetFormat
+    analysis: DatasetAnalysis
+    def __init__(self, name: _Optional[str] = ..., uid: _Optional[str] = ..., etag: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., display_name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[DatasetState, str]] = ..., digest: _Optional[str] = ..., parent_digest: _Optional[str] = ..., version_number: _Optional[int] = ..., shape: _Optional[_Union[DatasetShape, str]] = ..., size_bytes: _Optional[int] = ..., example_count: _Optional[int] = ..., file_name: _Optional[str] = ..., findings: _Optional[_Iterable[_Union[_common_pb2.Finding, _Mapping]]] = ..., statistics: _Optional[_Union[DatasetStatistics, _Mapping]] = ..., version_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., format: _Optional[_Union[DatasetFormat, str]] = ..., analysis: _Optional[_Union[DatasetAnalysis, _Mapping]] = ...) -> None: ...
+
+class DatasetAnalysis(_message.Message):
+    __slots__ = ("state", "bytes_done", "error", "complete_time")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    BYTES_DONE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_TIME_FIELD_NUMBER: _ClassVar[int]
+    state: AnalysisState
+    bytes_done: int
+    error: str
+    complete_time: _timestamp_pb2.Timestamp
+    def __init__(self, state: _Optional[_Union[AnalysisState, str]] = ..., bytes_done: _Optional[int] = ..., error: _Optional[str] = ..., complete_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class DatasetStatistics(_message.Message):
     __slots__ = ("text_bytes", "longest_example_bytes", "class_counts")
@@ -124,6 +153,51 @@ class DatasetStatistics(_message.Message):
     longest_example_bytes: int
     class_counts: _containers.ScalarMap[str, int]
     def __init__(self, text_bytes: _Optional[int] = ..., longest_example_bytes: _Optional[int] = ..., class_counts: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
+class TokenStatistics(_message.Message):
+    __slots__ = ("base_model", "tokenizer", "analysis", "example_count", "total_tokens", "billable_tokens", "longest_example_tokens", "percentiles", "histogram", "truncated_count", "dropped_count", "findings")
+    class PercentilesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: int
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[int] = ...) -> None: ...
+    BASE_MODEL_FIELD_NUMBER: _ClassVar[int]
+    TOKENIZER_FIELD_NUMBER: _ClassVar[int]
+    ANALYSIS_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    BILLABLE_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    LONGEST_EXAMPLE_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    PERCENTILES_FIELD_NUMBER: _ClassVar[int]
+    HISTOGRAM_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    base_model: str
+    tokenizer: str
+    analysis: DatasetAnalysis
+    example_count: int
+    total_tokens: int
+    billable_tokens: int
+    longest_example_tokens: int
+    percentiles: _containers.ScalarMap[int, int]
+    histogram: _containers.RepeatedCompositeFieldContainer[LengthBucket]
+    truncated_count: int
+    dropped_count: int
+    findings: _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]
+    def __init__(self, base_model: _Optional[str] = ..., tokenizer: _Optional[str] = ..., analysis: _Optional[_Union[DatasetAnalysis, _Mapping]] = ..., example_count: _Optional[int] = ..., total_tokens: _Optional[int] = ..., billable_tokens: _Optional[int] = ..., longest_example_tokens: _Optional[int] = ..., percentiles: _Optional[_Mapping[int, int]] = ..., histogram: _Optional[_Iterable[_Union[LengthBucket, _Mapping]]] = ..., truncated_count: _Optional[int] = ..., dropped_count: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[_common_pb2.Finding, _Mapping]]] = ...) -> None: ...
+
+class LengthBucket(_message.Message):
+    __slots__ = ("from_tokens", "below_tokens", "count")
+    FROM_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    BELOW_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    from_tokens: int
+    below_tokens: int
+    count: int
+    def __init__(self, from_tokens: _Optional[int] = ..., below_tokens: _Optional[int] = ..., count: _Optional[int] = ...) -> None: ...
 
 class UploadDatasetRequest(_message.Message):
     __slots__ = ("header", "chunk", "finish")
@@ -195,24 +269,32 @@ class GetUploadRequest(_message.Message):
     def __init__(self, parent: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class GetUploadResponse(_message.Message):
-    __slots__ = ("offset",)
+    __slots__ = ("offset", "expire_time")
     OFFSET_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     offset: int
-    def __init__(self, offset: _Optional[int] = ...) -> None: ...
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, offset: _Optional[int] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ImportDatasetRequest(_message.Message):
-    __slots__ = ("parent", "dataset_id", "uri", "request_id", "validate_only")
+    __slots__ = ("parent", "dataset_id", "format", "shape", "sha256", "uri", "request_id", "validate_only")
     PARENT_FIELD_NUMBER: _ClassVar[int]
     DATASET_ID_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     parent: str
     dataset_id: str
+    format: DatasetFormat
+    shape: DatasetShape
+    sha256: str
     uri: str
     request_id: str
     validate_only: bool
-    def __init__(self, parent: _Optional[str] = ..., dataset_id: _Optional[str] = ..., uri: _Optional[str] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, parent: _Optional[str] = ..., dataset_id: _Optional[str] = ..., format: _Optional[_Union[DatasetFormat, str]] = ..., shape: _Optional[_Union[DatasetShape, str]] = ..., sha256: _Optional[str] = ..., uri: _Optional[str] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class ImportDatasetResponse(_message.Message):
     __slots__ = ("dataset",)
@@ -221,16 +303,52 @@ class ImportDatasetResponse(_message.Message):
     def __init__(self, dataset: _Optional[_Union[Dataset, _Mapping]] = ...) -> None: ...
 
 class GetDatasetRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "version")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    version: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class GetDatasetResponse(_message.Message):
     __slots__ = ("dataset",)
     DATASET_FIELD_NUMBER: _ClassVar[int]
     dataset: Dataset
     def __init__(self, dataset: _Optional[_Union[Dataset, _Mapping]] = ...) -> None: ...
+
+class ListDatasetVersionsRequest(_message.Message):
+    __slots__ = ("parent", "page_size", "page_token")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    page_size: int
+    page_token: str
+    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListDatasetVersionsResponse(_message.Message):
+    __slots__ = ("versions", "next_page_token")
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    versions: _containers.RepeatedCompositeFieldContainer[Dataset]
+    next_page_token: str
+    def __init__(self, versions: _Optional[_Iterable[_Union[Dataset, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetDatasetStatisticsRequest(_message.Message):
+    __slots__ = ("name", "version", "base_model")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    BASE_MODEL_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    base_model: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., base_model: _Optional[str] = ...) -> None: ...
+
+class GetDatasetStatisticsResponse(_message.Message):
+    __slots__ = ("statistics",)
+    STATISTICS_FIELD_NUMBER: _ClassVar[int]
+    statistics: _containers.RepeatedCompositeFieldContainer[TokenStatistics]
+    def __init__(self, statistics: _Optional[_Iterable[_Union[TokenStatistics, _Mapping]]] = ...) -> None: ...
 
 class ListDatasetsRequest(_message.Message):
     __slots__ = ("parent", "page_size", "page_token", "filter")
@@ -267,10 +385,14 @@ class DeleteDatasetResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class DownloadDatasetRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "version", "offset")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    version: str
+    offset: int
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., offset: _Optional[int] = ...) -> None: ...
 
 class DownloadDatasetResponse(_message.Message):
     __slots__ = ("data",)
@@ -279,10 +401,12 @@ class DownloadDatasetResponse(_message.Message):
     def __init__(self, data: _Optional[bytes] = ...) -> None: ...
 
 class ValidateDatasetRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "version")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    version: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class ValidateDatasetResponse(_message.Message):
     __slots__ = ("findings",)
@@ -291,38 +415,114 @@ class ValidateDatasetResponse(_message.Message):
     def __init__(self, findings: _Optional[_Iterable[_Union[_common_pb2.Finding, _Mapping]]] = ...) -> None: ...
 
 class PrepareDatasetRequest(_message.Message):
-    __slots__ = ("name", "fixes", "request_id", "validate_only")
+    __slots__ = ("name", "fixes", "request_id", "validate_only", "version", "all_fixes")
     NAME_FIELD_NUMBER: _ClassVar[int]
     FIXES_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIXES_FIELD_NUMBER: _ClassVar[int]
     name: str
     fixes: _containers.RepeatedScalarFieldContainer[str]
     request_id: str
     validate_only: bool
-    def __init__(self, name: _Optional[str] = ..., fixes: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    version: str
+    all_fixes: bool
+    def __init__(self, name: _Optional[str] = ..., fixes: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ..., version: _Optional[str] = ..., all_fixes: _Optional[bool] = ...) -> None: ...
 
 class PrepareDatasetResponse(_message.Message):
-    __slots__ = ("findings", "dataset")
+    __slots__ = ("findings", "dataset", "fixes", "split", "estimates", "command")
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
     DATASET_FIELD_NUMBER: _ClassVar[int]
+    FIXES_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATES_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
     findings: _containers.RepeatedCompositeFieldContainer[_common_pb2.Finding]
     dataset: Dataset
-    def __init__(self, findings: _Optional[_Iterable[_Union[_common_pb2.Finding, _Mapping]]] = ..., dataset: _Optional[_Union[Dataset, _Mapping]] = ...) -> None: ...
+    fixes: _containers.RepeatedCompositeFieldContainer[DatasetFix]
+    split: SplitProposal
+    estimates: _containers.RepeatedCompositeFieldContainer[TrainingEstimate]
+    command: str
+    def __init__(self, findings: _Optional[_Iterable[_Union[_common_pb2.Finding, _Mapping]]] = ..., dataset: _Optional[_Union[Dataset, _Mapping]] = ..., fixes: _Optional[_Iterable[_Union[DatasetFix, _Mapping]]] = ..., split: _Optional[_Union[SplitProposal, _Mapping]] = ..., estimates: _Optional[_Iterable[_Union[TrainingEstimate, _Mapping]]] = ..., command: _Optional[str] = ...) -> None: ...
+
+class DatasetFix(_message.Message):
+    __slots__ = ("code", "title", "necessary", "count", "samples", "applied")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    NECESSARY_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    title: str
+    necessary: bool
+    count: int
+    samples: _containers.RepeatedCompositeFieldContainer[FixSample]
+    applied: bool
+    def __init__(self, code: _Optional[str] = ..., title: _Optional[str] = ..., necessary: _Optional[bool] = ..., count: _Optional[int] = ..., samples: _Optional[_Iterable[_Union[FixSample, _Mapping]]] = ..., applied: _Optional[bool] = ...) -> None: ...
+
+class FixSample(_message.Message):
+    __slots__ = ("line", "before", "after")
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    line: int
+    before: str
+    after: str
+    def __init__(self, line: _Optional[int] = ..., before: _Optional[str] = ..., after: _Optional[str] = ...) -> None: ...
+
+class SplitProposal(_message.Message):
+    __slots__ = ("validation_share", "training_count", "validation_count", "stratified", "reason")
+    VALIDATION_SHARE_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_COUNT_FIELD_NUMBER: _ClassVar[int]
+    VALIDATION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    STRATIFIED_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    validation_share: float
+    training_count: int
+    validation_count: int
+    stratified: bool
+    reason: str
+    def __init__(self, validation_share: _Optional[float] = ..., training_count: _Optional[int] = ..., validation_count: _Optional[int] = ..., stratified: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class TrainingEstimate(_message.Message):
+    __slots__ = ("base_model", "tokens_per_epoch", "epochs", "cost", "seconds")
+    BASE_MODEL_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_PER_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    base_model: str
+    tokens_per_epoch: int
+    epochs: int
+    cost: _common_pb2.Money
+    seconds: float
+    def __init__(self, base_model: _Optional[str] = ..., tokens_per_epoch: _Optional[int] = ..., epochs: _Optional[int] = ..., cost: _Optional[_Union[_common_pb2.Money, _Mapping]] = ..., seconds: _Optional[float] = ...) -> None: ...
 
 class SplitDatasetRequest(_message.Message):
-    __slots__ = ("name", "validation_share", "seed", "request_id", "validate_only")
+    __slots__ = ("name", "validation_share", "seed", "request_id", "validate_only", "version", "group_by", "unstratified", "training_dataset_id", "validation_dataset_id")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_SHARE_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    GROUP_BY_FIELD_NUMBER: _ClassVar[int]
+    UNSTRATIFIED_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_DATASET_ID_FIELD_NUMBER: _ClassVar[int]
+    VALIDATION_DATASET_ID_FIELD_NUMBER: _ClassVar[int]
     name: str
     validation_share: float
     seed: int
     request_id: str
     validate_only: bool
-    def __init__(self, name: _Optional[str] = ..., validation_share: _Optional[float] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    version: str
+    group_by: str
+    unstratified: bool
+    training_dataset_id: str
+    validation_dataset_id: str
+    def __init__(self, name: _Optional[str] = ..., validation_share: _Optional[float] = ..., seed: _Optional[int] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ..., version: _Optional[str] = ..., group_by: _Optional[str] = ..., unstratified: _Optional[bool] = ..., training_dataset_id: _Optional[str] = ..., validation_dataset_id: _Optional[str] = ...) -> None: ...
 
 class SplitDatasetResponse(_message.Message):
     __slots__ = ("training", "validation")

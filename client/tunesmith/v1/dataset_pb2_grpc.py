@@ -55,6 +55,16 @@ class DatasetServiceStub:
                 request_serializer=tunesmith_dot_v1_dot_dataset__pb2.GetDatasetRequest.SerializeToString,
                 response_deserializer=tunesmith_dot_v1_dot_dataset__pb2.GetDatasetResponse.FromString,
                 _registered_method=True)
+        self.ListDatasetVersions = channel.unary_unary(
+                '/tunesmith.v1.DatasetService/ListDatasetVersions',
+                request_serializer=tunesmith_dot_v1_dot_dataset__pb2.ListDatasetVersionsRequest.SerializeToString,
+                response_deserializer=tunesmith_dot_v1_dot_dataset__pb2.ListDatasetVersionsResponse.FromString,
+                _registered_method=True)
+        self.GetDatasetStatistics = channel.unary_unary(
+                '/tunesmith.v1.DatasetService/GetDatasetStatistics',
+                request_serializer=tunesmith_dot_v1_dot_dataset__pb2.GetDatasetStatisticsRequest.SerializeToString,
+                response_deserializer=tunesmith_dot_v1_dot_dataset__pb2.GetDatasetStatisticsResponse.FromString,
+                _registered_method=True)
         self.ListDatasets = channel.unary_unary(
                 '/tunesmith.v1.DatasetService/ListDatasets',
                 request_serializer=tunesmith_dot_v1_dot_dataset__pb2.ListDatasetsRequest.SerializeToString,
@@ -100,7 +110,13 @@ class DatasetServiceServicer:
         """Takes a file in: one `header`, then `chunk`s in order, then one `finish`. It
         is inspected while it streams. The answer is a new version, `READY` or
         `INVALID` with the findings; the same bytes under the same id change nothing.
-        A stream that breaks off leaves nothing behind.
+        What belongs to the whole, such as repeated rows, is added soon after: see
+        `Dataset.analysis`.
+
+        A stream that breaks off leaves nothing behind, unless its header has a
+        `request_id`: then what has arrived is kept for a day, also over a restart of
+        the service, and another upload with the same header goes on from the offset
+        that `GetUpload` names.
 
         Role: editor. Errors: `CHECKSUM_MISMATCH`, `STORAGE_FULL`, `QUOTA_EXCEEDED`.
         """
@@ -117,6 +133,8 @@ class DatasetServiceServicer:
 
     def ImportDataset(self, request, context):
         """Takes a file in from a URI that the installation allows. Role: editor.
+        Errors: as `UploadDataset`, and `INVALID_FIELD` with the reason for a URI that
+        is not allowed, not there, or too large.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,6 +142,21 @@ class DatasetServiceServicer:
 
     def GetDataset(self, request, context):
         """Reads one dataset. Role: viewer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDatasetVersions(self, request, context):
+        """Lists the versions of one dataset, newest first. Role: viewer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDatasetStatistics(self, request, context):
+        """Reads how many tokens a version is for each base model, as far as they are
+        counted. Role: viewer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,21 +178,23 @@ class DatasetServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DownloadDataset(self, request, context):
-        """Streams the bytes of the current version, as uploaded. Role: viewer.
+        """Streams the bytes of a version, as uploaded. Role: viewer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ValidateDataset(self, request, context):
-        """Streams the findings of the current version, in order. Role: viewer.
+        """Streams the findings of a version, in order; those of the analysis last, once
+        it is complete. Role: viewer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PrepareDataset(self, request, context):
-        """Proposes fixes; applied, they make a new version. Role: editor.
+        """Proposes fixes, in the order in which they apply, with samples; applied, they
+        make a new version. Role: editor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,6 +236,16 @@ def add_DatasetServiceServicer_to_server(servicer, server):
                     servicer.GetDataset,
                     request_deserializer=tunesmith_dot_v1_dot_dataset__pb2.GetDatasetRequest.FromString,
                     response_serializer=tunesmith_dot_v1_dot_dataset__pb2.GetDatasetResponse.SerializeToString,
+            ),
+            'ListDatasetVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDatasetVersions,
+                    request_deserializer=tunesmith_dot_v1_dot_dataset__pb2.ListDatasetVersionsRequest.FromString,
+                    response_serializer=tunesmith_dot_v1_dot_dataset__pb2.ListDatasetVersionsResponse.SerializeToString,
+            ),
+            'GetDatasetStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDatasetStatistics,
+                    request_deserializer=tunesmith_dot_v1_dot_dataset__pb2.GetDatasetStatisticsRequest.FromString,
+                    response_serializer=tunesmith_dot_v1_dot_dataset__pb2.GetDatasetStatisticsResponse.SerializeToString,
             ),
             'ListDatasets': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDatasets,
@@ -347,6 +392,60 @@ class DatasetService:
             '/tunesmith.v1.DatasetService/GetDataset',
             tunesmith_dot_v1_dot_dataset__pb2.GetDatasetRequest.SerializeToString,
             tunesmith_dot_v1_dot_dataset__pb2.GetDatasetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDatasetVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tunesmith.v1.DatasetService/ListDatasetVersions',
+            tunesmith_dot_v1_dot_dataset__pb2.ListDatasetVersionsRequest.SerializeToString,
+            tunesmith_dot_v1_dot_dataset__pb2.ListDatasetVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDatasetStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tunesmith.v1.DatasetService/GetDatasetStatistics',
+            tunesmith_dot_v1_dot_dataset__pb2.GetDatasetStatisticsRequest.SerializeToString,
+            tunesmith_dot_v1_dot_dataset__pb2.GetDatasetStatisticsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -20,16 +20,31 @@ class DatasetServiceStub:
     """Takes a file in: one `header`, then `chunk`s in order, then one `finish`. It
     is inspected while it streams. The answer is a new version, `READY` or
     `INVALID` with the findings; the same bytes under the same id change nothing.
-    A stream that breaks off leaves nothing behind.
+    What belongs to the whole, such as repeated rows, is added soon after: see
+    `Dataset.analysis`.
+
+    A stream that breaks off leaves nothing behind, unless its header has a
+    `request_id`: then what has arrived is kept for a day, also over a restart of
+    the service, and another upload with the same header goes on from the offset
+    that `GetUpload` names.
 
     Role: editor. Errors: `CHECKSUM_MISMATCH`, `STORAGE_FULL`, `QUOTA_EXCEEDED`.
     """
     GetUpload: _aio.UnaryUnaryMultiCallable[_dataset_pb2.GetUploadRequest, _dataset_pb2.GetUploadResponse]
     """Tells how far an interrupted upload has come. Role: editor."""
     ImportDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.ImportDatasetRequest, _dataset_pb2.ImportDatasetResponse]
-    """Takes a file in from a URI that the installation allows. Role: editor."""
+    """Takes a file in from a URI that the installation allows. Role: editor.
+    Errors: as `UploadDataset`, and `INVALID_FIELD` with the reason for a URI that
+    is not allowed, not there, or too large.
+    """
     GetDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.GetDatasetRequest, _dataset_pb2.GetDatasetResponse]
     """Reads one dataset. Role: viewer."""
+    ListDatasetVersions: _aio.UnaryUnaryMultiCallable[_dataset_pb2.ListDatasetVersionsRequest, _dataset_pb2.ListDatasetVersionsResponse]
+    """Lists the versions of one dataset, newest first. Role: viewer."""
+    GetDatasetStatistics: _aio.UnaryUnaryMultiCallable[_dataset_pb2.GetDatasetStatisticsRequest, _dataset_pb2.GetDatasetStatisticsResponse]
+    """Reads how many tokens a version is for each base model, as far as they are
+    counted. Role: viewer.
+    """
     ListDatasets: _aio.UnaryUnaryMultiCallable[_dataset_pb2.ListDatasetsRequest, _dataset_pb2.ListDatasetsResponse]
     """Lists datasets, newest first. Role: viewer."""
     DeleteDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.DeleteDatasetRequest, _dataset_pb2.DeleteDatasetResponse]
@@ -37,11 +52,15 @@ class DatasetServiceStub:
     Errors: `STATE_FORBIDS`.
     """
     DownloadDataset: _aio.UnaryStreamMultiCallable[_dataset_pb2.DownloadDatasetRequest, _dataset_pb2.DownloadDatasetResponse]
-    """Streams the bytes of the current version, as uploaded. Role: viewer."""
+    """Streams the bytes of a version, as uploaded. Role: viewer."""
     ValidateDataset: _aio.UnaryStreamMultiCallable[_dataset_pb2.ValidateDatasetRequest, _dataset_pb2.ValidateDatasetResponse]
-    """Streams the findings of the current version, in order. Role: viewer."""
+    """Streams the findings of a version, in order; those of the analysis last, once
+    it is complete. Role: viewer.
+    """
     PrepareDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.PrepareDatasetRequest, _dataset_pb2.PrepareDatasetResponse]
-    """Proposes fixes; applied, they make a new version. Role: editor."""
+    """Proposes fixes, in the order in which they apply, with samples; applied, they
+    make a new version. Role: editor.
+    """
     SplitDataset: _aio.UnaryUnaryMultiCallable[_dataset_pb2.SplitDatasetRequest, _dataset_pb2.SplitDatasetResponse]
     """Splits a dataset into one for training and one for validation. Role: editor."""
     ListDescendants: _aio.UnaryUnaryMultiCallable[_dataset_pb2.ListDescendantsRequest, _dataset_pb2.ListDescendantsResponse]
@@ -59,7 +78,13 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes a file in: one `header`, then `chunk`s in order, then one `finish`. It
         is inspected while it streams. The answer is a new version, `READY` or
         `INVALID` with the findings; the same bytes under the same id change nothing.
-        A stream that breaks off leaves nothing behind.
+        What belongs to the whole, such as repeated rows, is added soon after: see
+        `Dataset.analysis`.
+
+        A stream that breaks off leaves nothing behind, unless its header has a
+        `request_id`: then what has arrived is kept for a day, also over a restart of
+        the service, and another upload with the same header goes on from the offset
+        that `GetUpload` names.
 
         Role: editor. Errors: `CHECKSUM_MISMATCH`, `STORAGE_FULL`, `QUOTA_EXCEEDED`.
         """
@@ -78,7 +103,10 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _dataset_pb2.ImportDatasetRequest,
         context: _aio.ServicerContext[_dataset_pb2.ImportDatasetRequest, _abc.Awaitable[_dataset_pb2.ImportDatasetResponse]],
     ) -> _abc.Awaitable[_dataset_pb2.ImportDatasetResponse]:
-        """Takes a file in from a URI that the installation allows. Role: editor."""
+        """Takes a file in from a URI that the installation allows. Role: editor.
+        Errors: as `UploadDataset`, and `INVALID_FIELD` with the reason for a URI that
+        is not allowed, not there, or too large.
+        """
 
     @_abc_1.abstractmethod
     def GetDataset(
@@ -87,6 +115,24 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_dataset_pb2.GetDatasetRequest, _abc.Awaitable[_dataset_pb2.GetDatasetResponse]],
     ) -> _abc.Awaitable[_dataset_pb2.GetDatasetResponse]:
         """Reads one dataset. Role: viewer."""
+
+    @_abc_1.abstractmethod
+    def ListDatasetVersions(
+        self,
+        request: _dataset_pb2.ListDatasetVersionsRequest,
+        context: _aio.ServicerContext[_dataset_pb2.ListDatasetVersionsRequest, _abc.Awaitable[_dataset_pb2.ListDatasetVersionsResponse]],
+    ) -> _abc.Awaitable[_dataset_pb2.ListDatasetVersionsResponse]:
+        """Lists the versions of one dataset, newest first. Role: viewer."""
+
+    @_abc_1.abstractmethod
+    def GetDatasetStatistics(
+        self,
+        request: _dataset_pb2.GetDatasetStatisticsRequest,
+        context: _aio.ServicerContext[_dataset_pb2.GetDatasetStatisticsRequest, _abc.Awaitable[_dataset_pb2.GetDatasetStatisticsResponse]],
+    ) -> _abc.Awaitable[_dataset_pb2.GetDatasetStatisticsResponse]:
+        """Reads how many tokens a version is for each base model, as far as they are
+        counted. Role: viewer.
+        """
 
     @_abc_1.abstractmethod
     def ListDatasets(
@@ -112,7 +158,7 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _dataset_pb2.DownloadDatasetRequest,
         context: _aio.ServicerContext[_dataset_pb2.DownloadDatasetRequest, _abc.AsyncIterator[_dataset_pb2.DownloadDatasetResponse]],
     ) -> _abc.AsyncIterator[_dataset_pb2.DownloadDatasetResponse]:
-        """Streams the bytes of the current version, as uploaded. Role: viewer."""
+        """Streams the bytes of a version, as uploaded. Role: viewer."""
 
     @_abc_1.abstractmethod
     def ValidateDataset(
@@ -120,7 +166,9 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _dataset_pb2.ValidateDatasetRequest,
         context: _aio.ServicerContext[_dataset_pb2.ValidateDatasetRequest, _abc.AsyncIterator[_dataset_pb2.ValidateDatasetResponse]],
     ) -> _abc.AsyncIterator[_dataset_pb2.ValidateDatasetResponse]:
-        """Streams the findings of the current version, in order. Role: viewer."""
+        """Streams the findings of a version, in order; those of the analysis last, once
+        it is complete. Role: viewer.
+        """
 
     @_abc_1.abstractmethod
     def PrepareDataset(
@@ -128,7 +176,9 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _dataset_pb2.PrepareDatasetRequest,
         context: _aio.ServicerContext[_dataset_pb2.PrepareDatasetRequest, _abc.Awaitable[_dataset_pb2.PrepareDatasetResponse]],
     ) -> _abc.Awaitable[_dataset_pb2.PrepareDatasetResponse]:
-        """Proposes fixes; applied, they make a new version. Role: editor."""
+        """Proposes fixes, in the order in which they apply, with samples; applied, they
+        make a new version. Role: editor.
+        """
 
     @_abc_1.abstractmethod
     def SplitDataset(

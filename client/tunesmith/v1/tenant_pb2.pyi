@@ -36,6 +36,14 @@ class SuspendedRuns(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SUSPENDED_RUNS_FINISH: _ClassVar[SuspendedRuns]
     SUSPENDED_RUNS_PAUSE: _ClassVar[SuspendedRuns]
 
+class SensitiveDataPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SENSITIVE_DATA_POLICY_UNSPECIFIED: _ClassVar[SensitiveDataPolicy]
+    SENSITIVE_DATA_POLICY_OFF: _ClassVar[SensitiveDataPolicy]
+    SENSITIVE_DATA_POLICY_WARN: _ClassVar[SensitiveDataPolicy]
+    SENSITIVE_DATA_POLICY_BLOCK: _ClassVar[SensitiveDataPolicy]
+    SENSITIVE_DATA_POLICY_REDACT: _ClassVar[SensitiveDataPolicy]
+
 class SuffixScope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SUFFIX_SCOPE_UNSPECIFIED: _ClassVar[SuffixScope]
@@ -59,6 +67,11 @@ TENANT_STATE_SUSPENDED: TenantState
 SUSPENDED_RUNS_UNSPECIFIED: SuspendedRuns
 SUSPENDED_RUNS_FINISH: SuspendedRuns
 SUSPENDED_RUNS_PAUSE: SuspendedRuns
+SENSITIVE_DATA_POLICY_UNSPECIFIED: SensitiveDataPolicy
+SENSITIVE_DATA_POLICY_OFF: SensitiveDataPolicy
+SENSITIVE_DATA_POLICY_WARN: SensitiveDataPolicy
+SENSITIVE_DATA_POLICY_BLOCK: SensitiveDataPolicy
+SENSITIVE_DATA_POLICY_REDACT: SensitiveDataPolicy
 SUFFIX_SCOPE_UNSPECIFIED: SuffixScope
 SUFFIX_SCOPE_BASE_MODEL: SuffixScope
 SUFFIX_SCOPE_TENANT: SuffixScope
@@ -67,7 +80,7 @@ SUFFIX_COLLISION_REFUSE: SuffixCollision
 SUFFIX_COLLISION_NUMBER: SuffixCollision
 
 class Tenant(_message.Message):
-    __slots__ = ("name", "uid", "etag", "labels", "annotations", "display_name", "create_time", "update_time", "organization", "state", "parent_tenant", "limits", "naming", "allowed_base_models", "share_weight", "suspended_runs", "suspend_reason")
+    __slots__ = ("name", "uid", "etag", "labels", "annotations", "display_name", "create_time", "update_time", "organization", "state", "parent_tenant", "limits", "naming", "allowed_base_models", "share_weight", "suspended_runs", "suspend_reason", "sensitive_data")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +112,7 @@ class Tenant(_message.Message):
     SHARE_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     SUSPENDED_RUNS_FIELD_NUMBER: _ClassVar[int]
     SUSPEND_REASON_FIELD_NUMBER: _ClassVar[int]
+    SENSITIVE_DATA_FIELD_NUMBER: _ClassVar[int]
     name: str
     uid: str
     etag: str
@@ -116,7 +130,8 @@ class Tenant(_message.Message):
     share_weight: int
     suspended_runs: SuspendedRuns
     suspend_reason: str
-    def __init__(self, name: _Optional[str] = ..., uid: _Optional[str] = ..., etag: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., display_name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., organization: _Optional[str] = ..., state: _Optional[_Union[TenantState, str]] = ..., parent_tenant: _Optional[str] = ..., limits: _Optional[_Iterable[_Union[QuotaLimit, _Mapping]]] = ..., naming: _Optional[_Union[NamingPolicy, _Mapping]] = ..., allowed_base_models: _Optional[_Iterable[str]] = ..., share_weight: _Optional[int] = ..., suspended_runs: _Optional[_Union[SuspendedRuns, str]] = ..., suspend_reason: _Optional[str] = ...) -> None: ...
+    sensitive_data: SensitiveDataPolicy
+    def __init__(self, name: _Optional[str] = ..., uid: _Optional[str] = ..., etag: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., display_name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., organization: _Optional[str] = ..., state: _Optional[_Union[TenantState, str]] = ..., parent_tenant: _Optional[str] = ..., limits: _Optional[_Iterable[_Union[QuotaLimit, _Mapping]]] = ..., naming: _Optional[_Union[NamingPolicy, _Mapping]] = ..., allowed_base_models: _Optional[_Iterable[str]] = ..., share_weight: _Optional[int] = ..., suspended_runs: _Optional[_Union[SuspendedRuns, str]] = ..., suspend_reason: _Optional[str] = ..., sensitive_data: _Optional[_Union[SensitiveDataPolicy, str]] = ...) -> None: ...
 
 class QuotaLimit(_message.Message):
     __slots__ = ("dimension", "base_model", "value", "unlimited")

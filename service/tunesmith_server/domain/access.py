@@ -39,7 +39,8 @@ _TABLE: dict[str, dict[frozenset[Role], str]] = {
     },
     "DatasetService": {
         _EDIT: "UploadDataset ImportDataset DeleteDataset PrepareDataset SplitDataset",
-        _VIEW: "GetUpload GetDataset ListDatasets DownloadDataset ValidateDataset ListDescendants",
+        _VIEW: "GetUpload GetDataset ListDatasets ListDatasetVersions GetDatasetStatistics"
+        " DownloadDataset ValidateDataset ListDescendants",
     },
     "ModelService": {
         _EDIT: "UpdateModel DeleteModel SetAlias RollbackAlias ExportModel EvaluateModel",
