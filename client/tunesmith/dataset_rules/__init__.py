@@ -3,10 +3,11 @@
 Pure: the standard library and msgspec, no clock, no network, no randomness. The same bytes give the
 same report on either side, whatever the sizes of the pieces they arrive in.
 
-The way of a row: `lines` cuts bytes into lines, `shapes` decodes a line into a typed example (the
+The way of a row: `sources` cuts a file into rows, `shapes` decodes a line into a typed example (the
 fast way), `examine` says precisely what is wrong with a line that would not decode, and
-`prompt_completion` and `chat` hold the rules of each shape. `Inspector` drives them and writes the
-`Report`. Another format brings a reader of its own and hands its rows to the same rules.
+`prompt_completion` and `chat` hold the rules of each shape. `analysis` looks at what belongs to the
+whole, such as repeated rows, in the same pass or in a later one. `Inspector` drives them and writes
+the `Report`. Another format brings a source of its own and hands its rows to the same rules.
 """
 
 from tunesmith.dataset_rules.catalogue import RULES, Rule

@@ -23,8 +23,7 @@ _GIVEN_UP_AFTER = 1000
 class Measures(NamedTuple):
     """What a conversation without a fault amounts to."""
 
-    prompt_bytes: int
-    completion_bytes: int
+    text_bytes: int
     strings: int
     """How many strings its JSON has, keys included, if no key stands twice in an object."""
 
@@ -35,7 +34,7 @@ def measure(messages: Sequence[Message]) -> Measures | None:
     None where that is not plain to see; `check` decides then. One look at every message.
     """
     previous = ""
-    prompt_bytes = completion_bytes = 0
+    learnt = size_of_all = 0
     strings = 1
     for message in messages:
         role, content, weight = message.role, message.content, message.weight
@@ -46,18 +45,14 @@ def measure(messages: Sequence[Message]) -> Measures | None:
         if role == "assistant":
             if previous != "user":
                 return None
-            if weight == 0:
-                prompt_bytes += size
-            else:
-                completion_bytes += size
+            learnt += weight != 0
         elif role == previous or (role == "system" and previous):
             return None
-        else:
-            prompt_bytes += size
+        size_of_all += size
         previous = role
-    if not completion_bytes or previous != "assistant":
+    if not learnt or previous != "assistant":
         return None
-    return Measures(prompt_bytes, completion_bytes, strings)
+    return Measures(size_of_all, strings)
 
 
 def check(value: dict[str, Any]) -> tuple[Chat, list[Problem]]:

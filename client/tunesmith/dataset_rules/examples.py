@@ -18,7 +18,6 @@ from tunesmith.dataset_rules.inspector import MAX_LINE_BYTES
 from tunesmith.dataset_rules.scan import Odd, scan
 from tunesmith.dataset_rules.shapes import Chat, Example, Shape
 from tunesmith.dataset_rules.sources import Rows, open_source
-from tunesmith.dataset_rules.statistics import Tally
 
 _CHUNK = 2**20
 
@@ -68,7 +67,7 @@ def normalise(
 
 def _typed(path: str | Path, shape: Shape, max_line_bytes: int) -> Iterator[Example]:
     for rows in _rows(path, max_line_bytes):
-        yield from scan(shape, rows.lines, rows.numbers, Tally(), _odd(shape))[0]
+        yield from scan(shape, rows, _odd(shape)).examples
 
 
 def _rows(path: str | Path, max_line_bytes: int) -> Iterator[Rows]:

@@ -32,6 +32,8 @@ class Report:
     text_bytes: int = 0
     """UTF-8 bytes of all text in the examples, prompts included: with a tokenizer that works on
     bytes, no more tokens than this can come of it (a chat template adds its own per message)."""
+    analysed: bool = False
+    """Whether the look at the whole is in it: the findings of the analysis and the statistics."""
     statistics: Statistics = field(default_factory=Statistics)
 
 

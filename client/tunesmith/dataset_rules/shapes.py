@@ -70,3 +70,10 @@ def shape_of(fields: Collection[str]) -> Shape | None:
 def utf8_length(text: str) -> int:
     """How many bytes `text` takes in UTF-8."""
     return len(text) if text.isascii() else len(text.encode())
+
+
+def text_bytes(example: Example) -> int:
+    """How many bytes of UTF-8 all text of an example takes."""
+    if isinstance(example, PromptCompletion):
+        return utf8_length(example.prompt) + utf8_length(example.completion)
+    return sum(utf8_length(message.content) for message in example.messages)

@@ -85,7 +85,7 @@ class Datasets:
         uid = self._new_uid()
         id = checked_id(upload.id, "dataset_id") if upload.id else f"ds-{uid[-12:]}"
         room = await self._store.read(lambda tx: self._room(tx, call, tenant))
-        inspector = Inspector(shape=upload.shape)
+        inspector = Inspector(shape=upload.shape, analyse=True)
         received = 0
         async with self._blobs.writer() as writer:
             async for chunk in content.chunks:

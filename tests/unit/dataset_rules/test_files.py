@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 import tracemalloc
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,14 +17,15 @@ from tunesmith.dataset_rules import (
     Report,
     Severity,
     Shape,
+    Statistics,
     UnsoundRow,
     decode_report,
     encode_report,
     examples,
     inspect_file,
     normalise,
-    statistics,
 )
+from tunesmith.dataset_rules.analysis import repeats
 
 from tests.unit.dataset_rules.corpus import CHATS, GOOD, GOOD_CHAT, ROWS, row
 
@@ -34,7 +36,7 @@ FILES = st.lists(st.sampled_from(LINES) | st.binary(max_size=60), max_size=12).f
 
 
 def inspect(*pieces: bytes, **options: int) -> tuple[Report, list[Finding]]:
-    inspector = Inspector(**options)  # type: ignore[arg-type]
+    inspector = Inspector(analyse=True, **options)  # type: ignore[arg-type]
     told = [finding for piece in pieces for finding in inspector.feed(piece)]
     return inspector.finish(), told
 
@@ -76,6 +78,26 @@ def test_no_bytes_at_all_raise_anything(content: bytes, shape: Shape | None) -> 
     errors = any(f.severity is Severity.ERROR for f in report.findings)
     assert report.valid is (report.example_count > 0 and not errors)
     assert sum(report.counts.values()) >= len(set(codes(report)))
+
+
+@settings(deadline=None, max_examples=1000)
+@given(content=FILES, shape=st.sampled_from([None, *Shape]))
+def test_without_the_analysis_the_report_says_the_same_of_every_row(
+    content: bytes, shape: Shape | None
+) -> None:
+    quick, full = Inspector(shape=shape), Inspector(shape=shape, analyse=True)
+    assert quick.feed(content) == full.feed(content)
+    first, whole = quick.finish(), full.finish()
+    assert (first.analysed, whole.analysed) == (False, True)
+    added = [finding for finding in whole.findings if finding not in first.findings]
+    assert all(finding.severity is not Severity.ERROR for finding in added)
+    assert first == replace(
+        whole,
+        analysed=False,
+        findings=tuple(finding for finding in whole.findings if finding not in added),
+        counts={code: n for code, n in whole.counts.items() if code in first.counts},
+        statistics=Statistics(),
+    )
 
 
 @settings(deadline=None, max_examples=5000)
@@ -190,7 +212,7 @@ def test_findings_come_while_the_file_comes() -> None:
 
 @pytest.mark.parametrize("remembered", [500_000, 150, 0])
 def test_repeated_rows_are_counted(remembered: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "MAX_REMEMBERED", remembered)
+    monkeypatch.setattr(repeats, "MAX_REMEMBERED", remembered)
     content = many(120) + b"{}\n" + many(120) + many(60) + many(300)
     report, _ = inspect(content)
     again, _ = inspect(*(content[i : i + 700] for i in range(0, len(content), 700)))
@@ -229,7 +251,7 @@ def test_some_empty_prompts_are_warned_of_but_not_all() -> None:
 
 def test_of_a_conversation_all_text_counts_and_what_is_learnt_apart() -> None:
     report, _ = inspect(CHATS["several turns"].line)
-    assert report.statistics == statistics.Statistics(
+    assert report.statistics == Statistics(
         prompt_bytes=3, completion_bytes=1, longest_example_bytes=4, message_count=4
     )
     assert report.text_bytes == 4
