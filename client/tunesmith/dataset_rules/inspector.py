@@ -1,10 +1,7 @@
 """The inspection of a file in JSON lines, piece by piece, in bounded memory."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import Final
 
 from tunesmith.dataset_rules.analysis import Analysis
@@ -23,8 +20,6 @@ MAX_LINE_BYTES: Final = 16 * 2**20
 FEW_EXAMPLES: Final = 100
 """Below this many examples the old guide, too, asked for more."""
 _CHUNK = 2**20
-_HASHED_ASIDE = 2**18
-"""From this size of a piece (bytes) on, a thread costs less than it saves."""
 _RANK = {code: rank for rank, code in enumerate(RULES)}
 
 
@@ -68,9 +63,9 @@ class Inspector:
             raise RuntimeError("the inspection is finished")
         known = len(self._findings)
         self._size += len(chunk)
-        with self._hashing(chunk):
-            for rows in self._source.feed(chunk):
-                self._take(rows)
+        self._hash.update(chunk)
+        for rows in self._source.feed(chunk):
+            self._take(rows)
         return self._findings[known:]
 
     def finish(self) -> Report:
@@ -81,20 +76,6 @@ class Inspector:
             self._conclude()
             self._report = self._write()
         return self._report
-
-    @contextmanager
-    def _hashing(self, chunk: bytes) -> Iterator[None]:
-        """Hash a large piece in a thread meanwhile: hashlib lets go of the interpreter's lock."""
-        if len(chunk) < _HASHED_ASIDE:
-            self._hash.update(chunk)
-            yield
-            return
-        aside = Thread(target=self._hash.update, args=(chunk,), daemon=True)
-        aside.start()
-        try:
-            yield
-        finally:
-            aside.join()
 
     def _take(self, rows: Rows) -> None:
         """Read some rows."""

@@ -6,6 +6,7 @@ Whatever is not plainly sound goes to `odd`, which has the last word (see `exami
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from tunesmith.dataset_rules.blocks import read_block
 from tunesmith.dataset_rules.chat import measure
 from tunesmith.dataset_rules.shapes import (
     Example,
@@ -36,6 +37,11 @@ class Sound(NamedTuple):
 
 def scan(shape: Shape, rows: Rows, odd: Odd) -> Sound:
     """The examples in some rows."""
+    if rows.block is not None:
+        block = read_block(shape, rows.block)
+        if block is not None:
+            rows.counted(len(block.examples))
+            return Sound(block.examples, rows.numbers, block.text_bytes)
     return scan_lines(shape, rows.lines, rows.numbers, odd)
 
 
@@ -75,8 +81,7 @@ def _prompt_completion(line: bytes) -> tuple[Example | None, int]:
         len(completion) if completion.isascii() else len(completion.encode())
     )
     if (
-        completion
-        and not completion.isspace()
+        not completion.isspace()
         and "\0" not in prompt
         and "\0" not in completion
         and (len(line) - size <= _ROOM_FOR_NO_SECOND_KEY or structural_quotes(line) == 8)

@@ -6,7 +6,7 @@ refuse is not yet wrong; `examine` has the last word.
 
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -22,7 +22,7 @@ class PromptCompletion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """A text and how it goes on; the prompt is empty for open-ended generation."""
 
     prompt: str
-    completion: str
+    completion: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 Role = Literal["system", "user", "assistant"]
@@ -34,7 +34,7 @@ class Message(
     """One turn of a conversation."""
 
     role: Role
-    content: str
+    content: Annotated[str, msgspec.Meta(min_length=1)]
     weight: Literal[0, 1] | None = None
     """0 excludes an assistant message from what is learnt."""
     name: str | None = None
@@ -49,8 +49,13 @@ class Chat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 
 Example = PromptCompletion | Chat
 
-decode_prompt_completion = msgspec.json.Decoder(PromptCompletion).decode
-decode_chat = msgspec.json.Decoder(Chat).decode
+_prompt_completion = msgspec.json.Decoder(PromptCompletion)
+_chat = msgspec.json.Decoder(Chat)
+
+decode_prompt_completion, decode_chat = _prompt_completion.decode, _chat.decode
+decode_prompt_completion_lines = _prompt_completion.decode_lines
+decode_chat_lines = _chat.decode_lines
+"""Not strict about lines: a value may go over several, and several may stand on one."""
 
 _TELLING_FIELDS: dict[str, Shape] = {
     "messages": Shape.CHAT,

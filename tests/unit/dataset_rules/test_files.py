@@ -49,7 +49,7 @@ def many(count: int) -> bytes:
     return b"".join(row(prompt=f"p{i}", completion=f" c{i}") + b"\n" for i in range(count))
 
 
-@settings(deadline=None, max_examples=5000)
+@settings(deadline=None, max_examples=1000)
 @given(content=FILES, cuts=st.lists(st.integers(0, 400), max_size=8), limit=st.integers(20, 90))
 def test_the_sizes_of_the_pieces_change_nothing(
     content: bytes, cuts: list[int], limit: int
@@ -66,7 +66,7 @@ def test_the_sizes_of_the_pieces_change_nothing(
     assert set(told) <= set(report.findings)
 
 
-@settings(deadline=None, max_examples=5000)
+@settings(deadline=None, max_examples=1000)
 @given(content=st.binary(max_size=300) | FILES, shape=st.sampled_from([None, *Shape]))
 def test_no_bytes_at_all_raise_anything(content: bytes, shape: Shape | None) -> None:
     inspector = Inspector(shape=shape)
@@ -80,7 +80,7 @@ def test_no_bytes_at_all_raise_anything(content: bytes, shape: Shape | None) -> 
     assert sum(report.counts.values()) >= len(set(codes(report)))
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(deadline=None, max_examples=400)
 @given(content=FILES, shape=st.sampled_from([None, *Shape]))
 def test_without_the_analysis_the_report_says_the_same_of_every_row(
     content: bytes, shape: Shape | None
@@ -100,7 +100,7 @@ def test_without_the_analysis_the_report_says_the_same_of_every_row(
     )
 
 
-@settings(deadline=None, max_examples=5000)
+@settings(deadline=None, max_examples=1000)
 @given(
     rows=st.lists(
         st.fixed_dictionaries(
@@ -353,7 +353,7 @@ def test_an_unsound_row_stops_and_leaves_nothing(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"in.jsonl"}
 
 
-@settings(deadline=None, max_examples=5000)
+@settings(deadline=None, max_examples=1000)
 @given(content=FILES, shape=st.sampled_from(list(Shape)))
 def test_the_trainer_gets_exactly_the_examples_that_were_counted(
     content: bytes, shape: Shape, tmp_path_factory: pytest.TempPathFactory

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from io import BytesIO
 
-_WINDOW = 2**17
+_WINDOW = 2**16
 """How much is handed on at once (bytes): what is made of it stays in the processor's cache, and
 memory is bounded when a caller hands over a huge piece."""
 
@@ -41,13 +41,15 @@ class LineSplitter:
 
     def feed(self, chunk: bytes) -> Iterator[bytes | list[bytes]]:
         """The lines that `chunk` completes, as blocks, or as lists where one was too long."""
-        for start in range(0, len(chunk), _WINDOW):
-            window = chunk[start : start + _WINDOW]
-            end = window.rfind(b"\n") + 1
+        at = 0
+        while at < len(chunk):
+            end = chunk.rfind(b"\n", at, at + _WINDOW) + 1
             if end:
-                yield self._cut(window, end)
+                yield self._cut(chunk[at:end])
             else:
-                self._hold(window)
+                end = at + _WINDOW
+                self._hold(chunk[at:end])
+            at = end
 
     def finish(self) -> list[bytes]:
         """The last line, if the stream did not end with a line feed."""
@@ -55,11 +57,10 @@ class LineSplitter:
             return [CutLine(self._dropped_bytes)]
         return [bytes(self._held)] if self._held else []
 
-    def _cut(self, window: bytes, end: int) -> bytes | list[bytes]:
-        block = bytes(self._held) + window[:end]
+    def _cut(self, block: bytes) -> bytes | list[bytes]:
+        if self._held:
+            block, self._held = bytes(self._held) + block, bytearray()
         dropped, self._dropped_bytes = self._dropped_bytes, 0
-        self._held = bytearray()
-        self._hold(window[end:])
         if not dropped and len(block) <= self._max and b"\r" not in block:
             return block
         lines = BytesIO(block).readlines()
