@@ -29,6 +29,36 @@ async def test_a_broken_line_is_named_and_the_dataset_cannot_be_trained_on(acme:
     assert reason(caught.value) == "DATASET_NOT_READY"
 
 
+@pytest.mark.parametrize(
+    ("row", "shape", "says"),
+    [
+        (
+            b'{"input":{"messages":[{"role":"user","content":"a"}]},"preferred_output":'
+            b'[{"role":"assistant","content":"b"}],"non_preferred_output":'
+            b'[{"role":"assistant","content":"c"}]}',
+            dataset_pb2.DATASET_SHAPE_PREFERENCE,
+            "preferences",
+        ),
+        (
+            b'{"messages":[{"role":"user","content":"a"},{"role":"assistant","tool_calls":[{"id":'
+            b'"1","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool",'
+            b'"tool_call_id":"1","content":"b"},{"role":"assistant","content":"c"}]}',
+            dataset_pb2.DATASET_SHAPE_CHAT,
+            "CHAT_TOOLS_UNSUPPORTED",
+        ),
+    ],
+    ids=["preferences", "tools"],
+)
+async def test_sound_data_that_no_trainer_takes_is_kept_and_no_run_starts_on_it(
+    acme: Caller, row: bytes, shape: dataset_pb2.DatasetShape, says: str
+):
+    dataset = await acme.upload(row, id="early")
+    assert (dataset.state, dataset.shape) == (dataset_pb2.DATASET_STATE_READY, shape)
+    with pytest.raises(grpc.aio.AioRpcError, match=says) as caught:
+        await acme.create(training_dataset="early")
+    assert reason(caught.value) == "DATASET_UNSUITABLE"
+
+
 async def test_an_empty_file_is_invalid_and_says_so(acme: Caller):
     dataset = await acme.upload(b"", id="empty")
     assert dataset.state == dataset_pb2.DATASET_STATE_INVALID

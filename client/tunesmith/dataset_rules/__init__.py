@@ -10,15 +10,17 @@ whole, such as repeated rows, in the same pass or in a later one. `Inspector` dr
 the `Report`. Another format brings a source of its own and hands its rows to the same rules.
 """
 
-from tunesmith.dataset_rules.catalogue import RULES, Rule
+from tunesmith.dataset_rules.catalogue import NOT_TRAINED, RULES, Rule
 from tunesmith.dataset_rules.examples import UnsoundRow, examples, normalise
 from tunesmith.dataset_rules.findings import Finding, Severity
 from tunesmith.dataset_rules.inspector import Inspector, inspect_file
+from tunesmith.dataset_rules.leakage import leakage
 from tunesmith.dataset_rules.report import Report, decode_report, encode_report
 from tunesmith.dataset_rules.shapes import Shape
 from tunesmith.dataset_rules.statistics import Statistics
 
 __all__ = [
+    "NOT_TRAINED",
     "RULES",
     "Finding",
     "Inspector",
@@ -32,5 +34,6 @@ __all__ = [
     "encode_report",
     "examples",
     "inspect_file",
+    "leakage",
     "normalise",
 ]

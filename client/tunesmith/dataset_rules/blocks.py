@@ -47,7 +47,7 @@ class _Layout(NamedTuple):
 def read_block(shape: Shape, block: bytes) -> Block | None:
     """The examples of a block of whole lines; None where that takes a closer look."""
     try:
-        return _READERS[shape](block)
+        return _READERS[shape](block) if shape in _READERS else None
     except (ValueError, IndexError):
         return None
 

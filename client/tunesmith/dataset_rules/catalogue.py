@@ -55,6 +55,52 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "Remove the repeated rows.",
             fixable=True,
         ),
+        "NEAR_DUPLICATE_ROWS": Rule(
+            _WARNING,
+            "Rows that nearly repeat an earlier row",
+            "They differ from an earlier row in upper and lower case, white space, punctuation or"
+            " digits alone (of ASCII; texts of fewer than 20 letters are not compared). They weigh"
+            " as much as a repeated row, and teach little more.",
+            "Look at some of them; remove them if the difference does not matter.",
+        ),
+        "LEAKAGE": Rule(
+            _WARNING,
+            "Validation rows that are also in the training data",
+            "The model has seen the answers, so the scores look better than they are.",
+            "Remove them from one of the two.",
+        ),
+        "NEAR_LEAKAGE": Rule(
+            _WARNING,
+            "Validation rows that are nearly in the training data",
+            "They differ from a training row in upper and lower case, white space, punctuation or"
+            " digits alone, so the scores look better than they are.",
+            "Split anew, so that such rows come into the same part.",
+        ),
+        "SEPARATORS_MIXED": Rule(
+            _WARNING,
+            "Different separators at the end of prompts",
+            "The end of the prompt tells the model where its completion begins; several of them,"
+            " each in a tenth of the rows or more, are learnt less well than one.",
+            "End all prompts with the same separator, also in requests.",
+        ),
+        "CLASS_SMALL": Rule(
+            _WARNING,
+            "Classes with fewer than 100 examples",
+            "Too few to learn what sets the class apart from the others.",
+            "Collect more examples of these classes, or join them with others.",
+        ),
+        "CLASS_IMBALANCE": Rule(
+            _WARNING,
+            "One class has ten times the examples of another",
+            "The model learns to answer with the frequent class when in doubt.",
+            "Add examples of the rare class, or leave out some of the frequent one.",
+        ),
+        "CLASS_VARIANTS": Rule(
+            _WARNING,
+            "Classes that differ in case or white space alone",
+            "They are probably meant as one; the model has to guess which way to write it.",
+            "Write the label the same way in all rows.",
+        ),
         # --- the encoding ----------------------------------------------------------------------
         "BOM": Rule(
             _INFO,
@@ -125,7 +171,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             _ERROR,
             "A row of another shape",
             "One run trains on rows of one shape.",
-            "Keep prompt/completion rows and chat rows in files of their own.",
+            "Keep rows of different shapes in files of their own.",
         ),
         "FIELD_MISSING": Rule(
             _ERROR,
@@ -193,11 +239,37 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "The chat template has no place for it.",
             'Use "system", "user" or "assistant".',
         ),
+        "CHAT_DEVELOPER": Rule(
+            _INFO,
+            "A developer message",
+            "It is what newer interfaces call the system message, and is trained as one.",
+            "Nothing to do; write the role as system to be rid of the finding.",
+        ),
         "CHAT_TOOLS_UNSUPPORTED": Rule(
+            _WARNING,
+            "Tools, which cannot be trained yet",
+            "The data is kept and checked, but no trainer here writes tools into its text: without"
+            " them the conversation would teach something else, so a run on it is refused.",
+            "Leave such rows out, or write calls and results as text, to train now.",
+        ),
+        "CHAT_TOOL_INVALID": Rule(
             _ERROR,
-            "Tool calls are not supported yet",
-            "Left out, the conversation would teach something else than what is written.",
-            "Remove the rows with tools, or write calls and results as text.",
+            "A tool that is not defined well",
+            "The model cannot be told what it may call.",
+            'Write {"type": "function", "function": {"name": "…", "parameters": {…}}}.',
+        ),
+        "CHAT_TOOL_CALL": Rule(
+            _ERROR,
+            "A call of a tool that cannot be right",
+            "The model would learn to write calls that no program can carry out.",
+            'Write {"id": "…", "type": "function", "function": {"name": "…", "arguments": "…"}}'
+            " with arguments that are JSON, an id of its own, and the name of a defined tool.",
+        ),
+        "CHAT_TOOL_RESULT": Rule(
+            _ERROR,
+            "A call without its result, or a result without its call",
+            "A conversation goes on after a call only with its result.",
+            'Answer each call with {"role": "tool", "tool_call_id": "…", "content": "…"}.',
         ),
         "CHAT_CONTENT_EMPTY": Rule(
             _ERROR,
@@ -224,5 +296,21 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             " and refuse or mangle anything else; what follows the last answer trains nothing.",
             "Put the system message first, join neighbours of one role, end with the assistant.",
         ),
+        # --- preference ------------------------------------------------------------------------
+        "PREFERENCE_OUTPUT": Rule(
+            _ERROR,
+            "An answer that is not one assistant message",
+            "Two single answers to the same conversation are compared.",
+            'Write [{"role": "assistant", "content": "…"}].',
+        ),
+        "PREFERENCE_SAME": Rule(
+            _WARNING,
+            "The same answer twice",
+            "There is nothing to prefer.",
+            "Remove the row, or write the other answer.",
+        ),
     }
 )
+
+NOT_TRAINED = frozenset({"CHAT_TOOLS_UNSUPPORTED"})
+"""Rows of sound data that no trainer here can take: a run on a dataset with them is refused."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tunesmith.dataset_rules import chat, prompt_completion
+from tunesmith.dataset_rules import chat, preference, prompt_completion
 from tunesmith.dataset_rules.catalogue import RULES
 from tunesmith.dataset_rules.excerpts import excerpt, plural
 from tunesmith.dataset_rules.fields import type_name
@@ -35,6 +35,7 @@ _MAGIC: dict[bytes, str] = {
 _CHECKS: dict[Shape, Callable[[dict[str, Any]], tuple[Example, list[Problem]]]] = {
     Shape.PROMPT_COMPLETION: prompt_completion.check,
     Shape.CHAT: chat.check,
+    Shape.PREFERENCE: preference.check,
 }
 
 
@@ -112,7 +113,11 @@ def _check(value: dict[str, Any], shape: Shape | None, found: list[Problem]) -> 
     return Verdict(example if sound else None, tuple(found), shape)
 
 
-_TITLES = {Shape.PROMPT_COMPLETION: "prompt/completion", Shape.CHAT: "chat"}
+_TITLES = {
+    Shape.PROMPT_COMPLETION: "prompt/completion",
+    Shape.CHAT: "chat",
+    Shape.PREFERENCE: "preference",
+}
 
 
 def _is_deep(line: bytes) -> bool:

@@ -5,18 +5,24 @@ does not use: all tolerated, none of them the trainer's business.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tunesmith.dataset_rules.catalogue import RULES
+from tunesmith.dataset_rules.catalogue import NOT_TRAINED, RULES
 from tunesmith.dataset_rules.examine import examine
 from tunesmith.dataset_rules.findings import Problem, Severity
 from tunesmith.dataset_rules.inspector import MAX_LINE_BYTES
 from tunesmith.dataset_rules.scan import Odd, scan
-from tunesmith.dataset_rules.shapes import Chat, Example, Shape
+from tunesmith.dataset_rules.shapes import (
+    Example,
+    Message,
+    Preference,
+    PromptCompletion,
+    Shape,
+)
 from tunesmith.dataset_rules.sources import Rows, open_source
 
 _CHUNK = 2**20
@@ -84,7 +90,7 @@ def _odd(shape: Shape) -> Odd:
     def odd(number: int, line: bytes) -> Example | None:
         verdict = examine(line, shape)
         for problem in verdict.problems:
-            if RULES[problem.code].severity is Severity.ERROR:
+            if RULES[problem.code].severity is Severity.ERROR or problem.code in NOT_TRAINED:
                 raise UnsoundRow(number, problem)
         return verdict.example
 
@@ -92,12 +98,22 @@ def _odd(shape: Shape) -> Odd:
 
 
 def _plain(example: Example) -> dict[str, Any]:
-    if not isinstance(example, Chat):
+    if isinstance(example, PromptCompletion):
         return {"prompt": example.prompt, "completion": example.completion}
-    messages: list[dict[str, Any]] = []
-    for message in example.messages:
+    if isinstance(example, Preference):
+        return {
+            "input": {"messages": _turns(example.input)},
+            "preferred_output": _turns(example.preferred),
+            "non_preferred_output": _turns(example.non_preferred),
+        }
+    return {"messages": _turns(example.messages)}
+
+
+def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    turns: list[dict[str, Any]] = []
+    for message in messages:
         turn: dict[str, Any] = {"role": message.role, "content": message.content}
         if message.weight == 0:
             turn["weight"] = 0
-        messages.append(turn)
-    return {"messages": messages}
+        turns.append(turn)
+    return turns

@@ -102,7 +102,16 @@ def _chat(line: bytes) -> tuple[Example | None, int]:
     return row, measures.text_bytes
 
 
-_PLAINLY_SOUND = {Shape.PROMPT_COMPLETION: _prompt_completion, Shape.CHAT: _chat}
+def _never(line: bytes) -> tuple[Example | None, int]:
+    """There is no faster way."""
+    return None, 0
+
+
+_PLAINLY_SOUND: dict[Shape, Callable[[bytes], tuple[Example | None, int]]] = {
+    Shape.PROMPT_COMPLETION: _prompt_completion,
+    Shape.CHAT: _chat,
+    Shape.PREFERENCE: _never,
+}
 
 
 def _quotes(line: bytes, expected: int) -> bool:

@@ -16,6 +16,7 @@ class Shape(StrEnum):
 
     PROMPT_COMPLETION = "prompt_completion"
     CHAT = "chat"
+    PREFERENCE = "preference"
 
 
 class PromptCompletion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -47,7 +48,20 @@ class Chat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     messages: tuple[Message, ...]
 
 
-Example = PromptCompletion | Chat
+class Preference(msgspec.Struct, frozen=True, gc=False):
+    """A conversation that waits for an answer, and two answers of which one is preferred."""
+
+    input: tuple[Message, ...]
+    preferred: tuple[Message, ...]
+    non_preferred: tuple[Message, ...]
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """All of them."""
+        return self.input + self.preferred + self.non_preferred
+
+
+Example = PromptCompletion | Chat | Preference
 
 _prompt_completion = msgspec.json.Decoder(PromptCompletion)
 _chat = msgspec.json.Decoder(Chat)
@@ -58,6 +72,8 @@ decode_chat_lines = _chat.decode_lines
 """Not strict about lines: a value may go over several, and several may stand on one."""
 
 _TELLING_FIELDS: dict[str, Shape] = {
+    "preferred_output": Shape.PREFERENCE,
+    "non_preferred_output": Shape.PREFERENCE,
     "messages": Shape.CHAT,
     "prompt": Shape.PROMPT_COMPLETION,
     "completion": Shape.PROMPT_COMPLETION,
@@ -82,3 +98,10 @@ def text_bytes(example: Example) -> int:
     if isinstance(example, PromptCompletion):
         return utf8_length(example.prompt) + utf8_length(example.completion)
     return sum(utf8_length(message.content) for message in example.messages)
+
+
+def all_text(example: Example) -> str:
+    """All text of an example, one after the other."""
+    if isinstance(example, PromptCompletion):
+        return f"{example.prompt}\n{example.completion}"
+    return "\n".join(message.content for message in example.messages)

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from tunesmith.dataset_rules.analysis.check import Check
 from tunesmith.dataset_rules.analysis.classes import Classes
 from tunesmith.dataset_rules.analysis.empty_prompts import EmptyPrompts
+from tunesmith.dataset_rules.analysis.near_repeats import NearRepeats
 from tunesmith.dataset_rules.analysis.repeats import Repeats
+from tunesmith.dataset_rules.analysis.separators import Separators
 from tunesmith.dataset_rules.analysis.text_sizes import ConversationSizes, TextSizes
 from tunesmith.dataset_rules.findings import FileProblem
 from tunesmith.dataset_rules.shapes import Example, Shape
@@ -21,8 +23,16 @@ from tunesmith.dataset_rules.statistics import Statistics
 __all__ = ["Analysis", "Check"]
 
 _CHECKS: Mapping[Shape, Sequence[Callable[[], Check]]] = {
-    Shape.PROMPT_COMPLETION: (TextSizes, EmptyPrompts, Classes, Repeats),
-    Shape.CHAT: (ConversationSizes, Repeats),
+    Shape.PROMPT_COMPLETION: (
+        TextSizes,
+        EmptyPrompts,
+        Separators,
+        Classes,
+        Repeats,
+        NearRepeats,
+    ),
+    Shape.CHAT: (ConversationSizes, Repeats, NearRepeats),
+    Shape.PREFERENCE: (ConversationSizes, Repeats, NearRepeats),
 }
 
 

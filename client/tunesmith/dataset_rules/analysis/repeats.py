@@ -1,23 +1,19 @@
 """Examples that came before, word for word."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
+from tunesmith.dataset_rules.analysis import prints
 from tunesmith.dataset_rules.analysis.check import Check
 from tunesmith.dataset_rules.excerpts import plural
 from tunesmith.dataset_rules.findings import FileProblem, Problem
 from tunesmith.dataset_rules.shapes import Example
-
-MAX_REMEMBERED: Final = 500_000
-"""Distinct examples that are compared with the later ones: some 40 MB."""
 
 
 class Repeats(Check):
     """Finds examples that came before.
 
     Remembers a 64-bit fingerprint of each, for the first 500,000 distinct ones; later examples are
-    still compared with those. The fingerprints are Python's own and differ from process to process;
-    which of them are equal does not.
+    still compared with those.
     """
 
     def __init__(self) -> None:
@@ -28,19 +24,19 @@ class Repeats(Check):
 
     def add(self, examples: Sequence[Example], numbers: Sequence[int]) -> None:
         """Compare a batch of examples, and the lines they stand on, with those before."""
-        prints = list(map(hash, examples))
-        if len(self._seen) + len(prints) > MAX_REMEMBERED:
-            repeated = self._add_singly(prints)
-        elif self._seen.isdisjoint(prints):
+        marks = prints.exact_prints(examples)
+        if len(self._seen) + len(marks) > prints.MAX_REMEMBERED:
+            repeated = self._add_singly(marks)
+        elif self._seen.isdisjoint(marks):
             before = len(self._seen)
-            self._seen.update(prints)
-            if len(self._seen) - before == len(prints):
+            self._seen.update(marks)
+            if len(self._seen) - before == len(marks):
                 return
-            repeated = _indices_of_repeats(prints, set(prints))
+            repeated = _indices_of_repeats(marks, set(marks))
         else:
-            unseen = set(prints) - self._seen
+            unseen = set(marks) - self._seen
             self._seen |= unseen
-            repeated = _indices_of_repeats(prints, unseen)
+            repeated = _indices_of_repeats(marks, unseen)
         self._count += len(repeated)
         if repeated and not self._first_line:
             self._first_line = numbers[repeated[0]]
@@ -54,26 +50,26 @@ class Repeats(Check):
             f" line {self._first_line:,}"
         )
         if self._full:
-            words += f" (compared with the first {MAX_REMEMBERED:,} distinct rows)"
+            words += f" (compared with the first {prints.MAX_REMEMBERED:,} distinct rows)"
         yield FileProblem(0, Problem("DUPLICATE_ROWS", words), self._count)
 
-    def _add_singly(self, prints: Sequence[int]) -> list[int]:
+    def _add_singly(self, marks: Sequence[int]) -> list[int]:
         """One by one: what is remembered must not depend on the sizes of the batches."""
         repeated: list[int] = []
-        for index, mark in enumerate(prints):
+        for index, mark in enumerate(marks):
             if mark in self._seen:
                 repeated.append(index)
-            elif len(self._seen) < MAX_REMEMBERED:
+            elif len(self._seen) < prints.MAX_REMEMBERED:
                 self._seen.add(mark)
             else:
                 self._full = True
         return repeated
 
 
-def _indices_of_repeats(prints: Sequence[int], unseen: set[int]) -> list[int]:
-    """Where in `prints` stands a mark that is not `unseen`, or no more; empties `unseen`."""
+def _indices_of_repeats(marks: Sequence[int], unseen: set[int]) -> list[int]:
+    """Where in `marks` stands a mark that is not `unseen`, or no more; empties `unseen`."""
     repeated: list[int] = []
-    for index, mark in enumerate(prints):
+    for index, mark in enumerate(marks):
         if mark in unseen:
             unseen.discard(mark)
         else:

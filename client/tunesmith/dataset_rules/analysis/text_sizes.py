@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tunesmith.dataset_rules.analysis.check import Check
-from tunesmith.dataset_rules.shapes import Chat, Example, PromptCompletion, utf8_length
+from tunesmith.dataset_rules.shapes import Example, PromptCompletion, utf8_length
 from tunesmith.dataset_rules.statistics import Statistics
 
 
@@ -48,7 +48,7 @@ class ConversationSizes(Check):
     def add(self, examples: Sequence[Example], numbers: Sequence[int]) -> None:
         """Add their sizes."""
         for row in examples:
-            assert isinstance(row, Chat)
+            assert not isinstance(row, PromptCompletion)
             whole = 0
             for message in row.messages:
                 size = utf8_length(message.content)

@@ -20,6 +20,7 @@ _STATES = {state: getattr(pb, f"DATASET_STATE_{state.name}") for state in Datase
 _SHAPES = {
     Shape.PROMPT_COMPLETION: pb.DATASET_SHAPE_PROMPT_COMPLETION,
     Shape.CHAT: pb.DATASET_SHAPE_CHAT,
+    Shape.PREFERENCE: pb.DATASET_SHAPE_PREFERENCE,
 }
 _SHAPE_OF = {number: shape for shape, number in _SHAPES.items()}
 _SHOWN = 20
