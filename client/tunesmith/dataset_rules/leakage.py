@@ -39,10 +39,10 @@ def leakage(training: str | Path, validation: str | Path, shape: Shape) -> list[
     return [
         finding
         for code, lines, how in (
-            ("LEAKAGE", same, "stand in"),
-            ("NEAR_LEAKAGE", folded.met() - same, "nearly stand in"),
+            ("LEAKAGE", same, "also in the training data"),
+            ("NEAR_LEAKAGE", folded.met() - same, "nearly the same as one of the training data"),
         )
-        for finding in _finding(code, lines, f"of {plural(count, 'row')} {how} the training data")
+        for finding in _finding(code, lines, f"of {plural(count, 'row')} {how}")
     ]
 
 
@@ -50,7 +50,7 @@ def _finding(code: str, lines: set[int], words: str) -> Iterator[Finding]:
     """The finding about some lines of the validation file, if there are any."""
     if lines:
         rule = RULES[code]
-        message = f"{len(lines):,} {words}, too, the first of them on line {min(lines):,}"
+        message = f"{len(lines):,} {words}, the first of them on line {min(lines):,}"
         yield Finding(
             code,
             rule.severity,
