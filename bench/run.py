@@ -22,6 +22,7 @@ from pathlib import Path
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import quota
+import statements
 import uvloop
 from servers import ADMIN_KEY, Cost, Server, bare, tunesmithd
 from tunesmith import AsyncClient
@@ -86,9 +87,14 @@ async def main() -> None:
                 )
                 await _at_rest(service)
         cost = await quota.measure(data)
+        floor, count = await statements.measure(data)
     print(
         f"Quota: {cost.share:.0%} of a create's transaction ({cost.whole:.0f} µs in one process), "
         f"{cost.share * cost.whole / create:.0%} of CreateFineTune"
+    )
+    print(
+        f"Statements: the {count:.0f} of a create take {floor:.0f} µs of SQLite's own driver, "
+        f"{floor / create:.0%} of CreateFineTune"
     )
     print(f"\nCPU microseconds of the server for one; {time.monotonic() - began:.0f} s in all.")
 
