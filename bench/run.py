@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -172,7 +173,7 @@ async def _fan_out(
     memory = (service.memory() - before) / WATCHERS
     with Cost(service) as cost:
         for number in range(WRITES):
-            await store.write(lambda tx, number=number: _append(tx, name, number))
+            await store.write(partial(_append, name=name, number=number))
             await asyncio.sleep(PAUSE)
         await asyncio.gather(*watchers)
     await store.close()
