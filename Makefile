@@ -31,7 +31,7 @@ test: install ## every test but those for a GPU
 test-fast: install ## the tests that take no training and no daemon
 	@$(BIN)/python -m pytest -q -m "not gpu and not slow" tests/unit tests/contract
 
-test-many: install ## the property tests of quota and life cycle with 10,000 examples each; half an hour
+test-many: install ## the property tests of quota and life cycle with 10,000 examples each; some minutes
 	@$(BIN)/python -m pytest -q --hypothesis-profile=many --hypothesis-show-statistics --timeout 6000 \
 		tests/contract/test_quota.py tests/unit/domain/test_quota.py tests/unit/domain/test_decide.py tests/unit/domain/test_states.py
 
