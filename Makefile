@@ -31,8 +31,9 @@ test: install ## every test but those for a GPU
 test-fast: install ## the tests that take no training and no daemon
 	@$(BIN)/python -m pytest -q -m "not gpu and not slow" tests/unit tests/contract
 
-test-many: install ## the property tests of quota and life cycle with 10,000 examples each; minutes
-	@$(BIN)/python -m pytest -q --hypothesis-profile=many --timeout 3000 tests/unit/domain tests/contract/test_quota.py
+test-many: install ## the property tests of quota and life cycle with 10,000 examples each; some minutes
+	@$(BIN)/python -m pytest -q --hypothesis-profile=many --hypothesis-show-statistics --timeout 6000 \
+		tests/contract/test_quota.py tests/unit/domain/test_quota.py tests/unit/domain/test_decide.py tests/unit/domain/test_states.py
 
 test-gpu: install ## the tests that need a CUDA device
 	@$(BIN)/python -m pytest -q -m gpu
@@ -45,6 +46,7 @@ lint: install ## style, imports between layers, rules of the contract
 
 types: install ## mypy, strict
 	@$(BIN)/mypy
+	@$(BIN)/mypy bench/*.py scripts/*.py
 
 protos: install ## regenerate the stubs of the contract
 	@$(BIN)/python scripts/protos.py

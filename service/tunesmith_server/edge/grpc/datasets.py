@@ -12,8 +12,8 @@ from tunesmith_server.app.once import Once
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import InvalidArgument
 from tunesmith_server.domain.names import DatasetName, TenantName
-from tunesmith_server.edge.grpc.interceptors import Context, call, principal
 from tunesmith_server.edge.grpc.requests import digest, page, timestamp
+from tunesmith_server.edge.grpc.stages import Context, call, principal
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
 _STATES = {state: getattr(pb, f"DATASET_STATE_{state.name}") for state in DatasetState}
