@@ -189,12 +189,12 @@ def _memory(gigabytes: float) -> None:
     with tempfile.TemporaryDirectory(prefix="tunesmith-bench-") as folder:
         path = Path(folder, "rows.jsonl")
         for kind in (KINDS[0], KINDS[-1]):
-            piece = kind.content(4 * 2**20)
+            rows = kind.content(0)
             with path.open("wb") as file:
-                number = 0
-                while file.tell() < gigabytes * 1e9:
-                    file.write(piece.replace(b"the order", b"order %d" % number))
-                    number += 1
+                for number in range(1_000_000):
+                    file.write(_other(rows, number))
+                    if file.tell() > gigabytes * 1e9:
+                        break
             for what in ("validate", "analyse"):
                 command = [sys.executable, __file__, "--peak", f"{what}:{path}"]
                 done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -204,6 +204,14 @@ def _memory(gigabytes: float) -> None:
                     f" {idle:.0f} MiB idle, {seconds:.1f} s of CPU",
                     flush=True,
                 )
+
+
+def _other(content: bytes, number: int) -> bytes:
+    """The same rows about something else, so that none repeats one of another number."""
+    name = bytes(97 + int(digit) for digit in str(number))
+    return content.replace(b'"content": "', b'"content": "%s ' % name).replace(
+        b'"prompt": "', b'"prompt": "%s ' % name
+    )
 
 
 def _peak(what: str) -> None:

@@ -21,15 +21,29 @@ class NearRepeats(Check):
         self._first_line = 0
         self._full = False
         self._exact: set[int] = set()
-        self._folded: set[int] = set()
+        self._folded: set[int | None] = set()
 
     def add(self, examples: Sequence[Example], numbers: Sequence[int]) -> None:
         """Compare some more examples with those before."""
+        marks = prints.exact_prints(examples)
+        abouts = prints.folded_prints(examples)
+        fresh = set(abouts)
+        if (
+            len(fresh) == len(abouts)
+            and None not in fresh
+            and len(self._folded) + len(fresh) <= prints.MAX_REMEMBERED
+            and self._folded.isdisjoint(fresh)
+        ):
+            self._folded.update(fresh)
+            self._exact.update(marks)
+        else:
+            self._add_singly(marks, abouts, numbers)
+
+    def _add_singly(
+        self, marks: Sequence[int], abouts: Sequence[int | None], numbers: Sequence[int]
+    ) -> None:
         exact, folded = self._exact, self._folded
-        both = zip(
-            prints.exact_prints(examples), prints.folded_prints(examples), numbers, strict=True
-        )
-        for mark, about, number in both:
+        for mark, about, number in zip(marks, abouts, numbers, strict=True):
             if about is None:
                 continue
             if about not in folded:
