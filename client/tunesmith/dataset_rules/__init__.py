@@ -17,12 +17,14 @@ from tunesmith.dataset_rules.inspector import Inspector, inspect_file
 from tunesmith.dataset_rules.leakage import leakage
 from tunesmith.dataset_rules.report import Report, decode_report, encode_report
 from tunesmith.dataset_rules.shapes import Shape
+from tunesmith.dataset_rules.sources import Format
 from tunesmith.dataset_rules.statistics import Statistics
 
 __all__ = [
     "NOT_TRAINED",
     "RULES",
     "Finding",
+    "Format",
     "Inspector",
     "Report",
     "Rule",

@@ -24,14 +24,6 @@ MAX_DEPTH: Final = 64
 
 _BOM = b"\xef\xbb\xbf"
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_MAGIC: dict[bytes, str] = {
-    b"\x1f\x8b": "gzip",
-    b"PK\x03\x04": "a ZIP archive or an Excel workbook",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
-    b"PAR1": "Parquet",
-    b"%PDF": "PDF",
-}
 _CHECKS: dict[Shape, Callable[[dict[str, Any]], tuple[Example, list[Problem]]]] = {
     Shape.PROMPT_COMPLETION: prompt_completion.check,
     Shape.CHAT: chat.check,
@@ -48,14 +40,6 @@ class Verdict:
     problems: tuple[Problem, ...] = ()
     shape: Shape | None = None
     """The shape the line was read as."""
-
-
-def foreign_format(first_line: bytes) -> str | None:
-    """The format that the first bytes of a file give away, if it is not text in lines."""
-    for magic, name in _MAGIC.items():
-        if first_line.startswith(magic):
-            return name
-    return None
 
 
 def examine(line: bytes, shape: Shape | None, *, explain: bool = True) -> Verdict:

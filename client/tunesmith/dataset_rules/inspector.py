@@ -1,4 +1,4 @@
-"""The inspection of a file in JSON lines, piece by piece, in bounded memory."""
+"""The inspection of a file, piece by piece, in bounded memory."""
 
 import hashlib
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import Final
 
 from tunesmith.dataset_rules.analysis import Analysis
 from tunesmith.dataset_rules.catalogue import RULES
-from tunesmith.dataset_rules.examine import Verdict, examine, foreign_format
+from tunesmith.dataset_rules.examine import Verdict, examine
 from tunesmith.dataset_rules.excerpts import plural
 from tunesmith.dataset_rules.findings import Finding, Problem, Severity
 from tunesmith.dataset_rules.report import Report
 from tunesmith.dataset_rules.scan import Sound, scan, scan_lines
 from tunesmith.dataset_rules.shapes import Example, Shape
-from tunesmith.dataset_rules.sources import Rows, open_source
+from tunesmith.dataset_rules.sources import Format, Rows, open_source
 from tunesmith.dataset_rules.statistics import Statistics
 
 MAX_LINE_BYTES: Final = 16 * 2**20
@@ -37,6 +37,8 @@ class Inspector:
         self,
         *,
         shape: Shape | None = None,
+        format: Format | None = None,
+        file_name: str = "",
         analyse: bool = False,
         max_line_bytes: int = MAX_LINE_BYTES,
         findings_per_code: int = 100,
@@ -44,11 +46,11 @@ class Inspector:
         self._shape = shape
         self._max_line_bytes = max_line_bytes
         self._findings_per_code = findings_per_code
-        self._source = open_source(max_line_bytes=max_line_bytes)
+        self._source = open_source(
+            max_line_bytes=max_line_bytes, format=format, file_name=file_name
+        )
         self._hash = hashlib.sha256()
         self._size = 0
-        self._begun = False
-        self._foreign = False
         self._examples = 0
         self._text_bytes = 0
         self._analyse = analyse
@@ -79,8 +81,6 @@ class Inspector:
 
     def _take(self, rows: Rows) -> None:
         """Read some rows."""
-        if self._foreign or (not self._begun and self._is_foreign(rows.lines[0])):
-            return
         if self._shape is not None:
             self._keep(scan(self._shape, rows, self._examine))
             return
@@ -104,19 +104,6 @@ class Inspector:
             if self._analysis is None:
                 self._analysis = Analysis(self._shape)
             self._analysis.add(sound.examples, sound.numbers)
-
-    def _is_foreign(self, line: bytes) -> bool:
-        """Whether the file is of another format, as its first line tells."""
-        self._begun = True
-        name = foreign_format(line)
-        if name is None:
-            return False
-        self._foreign = True
-        if name.startswith("UTF"):
-            self._add(0, Problem("ENCODING_INVALID", f"the file is {name}"))
-        else:
-            self._add(0, Problem("FORMAT_UNSUPPORTED", f"the file is {name}"))
-        return True
 
     def _examine(self, number: int, line: bytes) -> Example | None:
         """The slow way for one line: note what is wrong; the example if it is sound after all."""
@@ -152,13 +139,11 @@ class Inspector:
 
     def _conclude(self) -> None:
         """Add what can only be said at the end."""
-        for code, total in list(self._counts.items()):
-            if total > self._findings_per_code:
-                self._add_total(code, total)
-        if self._foreign:
-            return
         for found in self._source.problems():
             self._add(found.line, found.problem, count=found.count)
+        for code, total in list(self._counts.items()):
+            if total > sum(found.count for found in self._findings if found.code == code):
+                self._add_total(code, total)
         if not self._examples and not self._has_error():
             words = "the file holds no example" if self._size else "the file is empty"
             self._add(0, Problem("FILE_EMPTY", words))
@@ -193,6 +178,8 @@ class Inspector:
             counts={code: self._counts[code] for code in RULES if code in self._counts},
             text_bytes=self._text_bytes,
             analysed=self._analyse,
+            format=self._source.format,
+            encoding=self._source.encoding,
             statistics=self._analysis.statistics() if self._analysis is not None else Statistics(),
         )
 
@@ -201,6 +188,7 @@ def inspect_file(
     path: str | Path,
     *,
     shape: Shape | None = None,
+    format: Format | None = None,
     analyse: bool = True,
     max_line_bytes: int = MAX_LINE_BYTES,
     findings_per_code: int = 100,
@@ -208,6 +196,8 @@ def inspect_file(
     """The report on a file, complete unless told otherwise; OSError if it cannot be read."""
     inspector = Inspector(
         shape=shape,
+        format=format,
+        file_name=Path(path).name,
         analyse=analyse,
         max_line_bytes=max_line_bytes,
         findings_per_code=findings_per_code,

@@ -65,6 +65,10 @@ class Source(Protocol):
     def format(self) -> Format | None:
         """As told or detected; None as long as too little has been read."""
 
+    @property
+    def encoding(self) -> str:
+        """Of the text, such as `utf-8` or `utf-16-le`; empty for a workbook or if not known."""
+
     def feed(self, chunk: bytes) -> Iterator[Rows]:
         """The rows that `chunk` completes, in batches of at least one.
 
@@ -75,4 +79,4 @@ class Source(Protocol):
         """The rows that were left; no more pieces can come."""
 
     def problems(self) -> Sequence[SourceProblem]:
-        """What was found about the file so far; of an error there are no more rows to come."""
+        """What was found so far about the file, and about rows that are not among those given."""
