@@ -142,10 +142,10 @@ def test_a_file_without_an_example_is_empty(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "code", "says"),
     [
-        (b"\x1f\x8b\x08\0\n\n{", "FORMAT_UNSUPPORTED", "gzip"),
-        (b"PK\x03\x04" + b"\n" * 9, "FORMAT_UNSUPPORTED", "Excel"),
-        ("\ufeff{}\n{}".encode("utf-16-le"), "ENCODING_INVALID", "UTF-16"),
-        ("\ufeff{}\n{}".encode("utf-16-be"), "ENCODING_INVALID", "UTF-16"),
+        (b"PAR1\x15\x04\n\n{", "FORMAT_UNSUPPORTED", "Parquet"),
+        (b"%PDF-1.7\n\n\n", "FORMAT_UNSUPPORTED", "PDF"),
+        ("\ufeff{}\n{}".encode("utf-32-le"), "ENCODING_INVALID", "UTF-32"),
+        ("{}\n{}".encode("utf-32-be"), "ENCODING_INVALID", "UTF-32"),
     ],
 )
 def test_a_foreign_format_is_named_once(content: bytes, code: str, says: str) -> None:

@@ -83,9 +83,10 @@ class _Frugal:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _AT_ONCE:
-            raise zipfile.BadZipFile("too large a piece")
-        return self._file.read(size)
+        data = self._file.read(size if 0 <= size <= _AT_ONCE else _AT_ONCE + 1)
+        if len(data) > _AT_ONCE:
+            raise zipfile.BadZipFile("a directory over a mebibyte")
+        return data
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)

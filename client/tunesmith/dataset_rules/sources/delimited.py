@@ -116,8 +116,10 @@ class Delimited:
         lines.append(self._columns.row(cells))
 
     def _broken(self, number: int, error: csv.Error) -> None:
-        words = _WORDS.get(str(error).partition(" ")[0], "the record cannot be read")
-        words = words.format(self._delimiter if self._delimiter != "\t" else "\\t")
+        words = next(
+            (words for start, words in _WORDS.items() if str(error).startswith(start)),
+            "the record cannot be read",
+        )
         if self._columns is None:
             raise Unreadable(Problem("RECORD_INVALID", words), number)
         self._noted.add(number, "RECORD_INVALID", words)
@@ -125,7 +127,7 @@ class Delimited:
 
 _WORDS = {
     "new-line": "a carriage return without a line feed stands outside of quotes",
-    "'": "text stands between a closing quote and the next `{}`; a quote in a cell is doubled",
+    "'": "text stands after a closing quote; a quote within a cell is doubled",
 }
 """Python's messages differ from version to version; their first words do not."""
 

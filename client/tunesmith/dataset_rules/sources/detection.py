@@ -48,7 +48,7 @@ def detect(head: bytes, *, complete: bool, file_name: str) -> Detected | None:
 
 
 def _found(text: bytes, line: bytes, rest: bytes, said: Format | None) -> Format:
-    by_name = said in (Format.CSV, Format.TSV, Format.TXT)
+    by_name = said in (Format.JSONL, Format.CSV, Format.TSV, Format.TXT)
     if not (_JSON_ROWS if by_name else _JSON).match(text):
         if said is Format.TXT:
             return said
@@ -57,7 +57,9 @@ def _found(text: bytes, line: bytes, rest: bytes, said: Format | None) -> Format
     if line.startswith(b"{"):
         indented = line.rstrip(_SPACE) == b"{" or (said is Format.JSON and _is_open(line))
         return Format.JSON if indented else Format.JSONL
-    several = not _is_open(line) and rest.startswith((b"[", b"{"))
+    several = not _is_open(line) and (
+        rest != b"" if said is Format.JSONL else rest[:1] in (b"[", b"{")
+    )
     return Format.JSONL if several else Format.JSON
 
 
