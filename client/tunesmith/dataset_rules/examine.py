@@ -142,7 +142,7 @@ def _json_advice(text: str) -> str:
             " (`jq -c '.[]' FILE` does so for a list)."
         )
     if start[:1] not in ('"', "{", "[") and ("," in start or "\t" in start):
-        return "This looks like CSV or TSV; give it a header that names the columns prompt and completion."
+        return "This looks like CSV or TSV; name the columns prompt and completion in a header."
     if start.startswith(("{'", "[{'")):
         return "This looks like Python's repr; write the rows with json.dumps."
     return ""
