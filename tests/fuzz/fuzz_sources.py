@@ -6,6 +6,7 @@ sizes of the pieces in which the same bytes arrive. libFuzzer prints how many ca
 
 import gzip
 import sys
+from functools import partial
 from pathlib import Path
 
 import atheris
@@ -50,7 +51,12 @@ def rows(pieces: list[bytes], format: Format | None, name: str) -> tuple[object,
     """Everything that a source says."""
     source = open_source(max_line_bytes=LIMIT, format=format, file_name=name)
     found: list[tuple[int, bytes, int]] = []
-    for batch in [*(r for p in pieces for r in source.feed(p)), *source.finish()]:
+    batches = (
+        batch
+        for take in (*(partial(source.feed, piece) for piece in pieces), source.finish)
+        for batch in take()
+    )
+    for batch in batches:
         for number, line in zip(batch.numbers, batch.lines, strict=True):
             length = line.length if isinstance(line, CutLine) else -1
             assert length == -1 or length > LIMIT, "a line was cut that is not too long"

@@ -379,7 +379,7 @@ def test_the_trainer_gets_exactly_the_examples_that_were_counted(
 
 def test_a_large_file_is_the_same_in_one_piece_and_in_many(tmp_path: Path) -> None:
     lines = [case.line for case in ROWS.values()] + [GOOD] * 20
-    content = b"\n".join(random.Random(7).choices(lines, k=300))
+    content = b"\n".join([GOOD, *random.Random(7).choices(lines, k=300)])
     path = tmp_path / "mixed.jsonl"
     path.write_bytes(content)
     report, _ = inspect(*(content[i : i + 65_537] for i in range(0, len(content), 65_537)))

@@ -8,7 +8,7 @@ from io import StringIO
 from tunesmith.dataset_rules.excerpts import excerpt, plural
 from tunesmith.dataset_rules.findings import Problem
 from tunesmith.dataset_rules.sources.columns import Columns, header_problem
-from tunesmith.dataset_rules.sources.lines import CutLine, LineSplitter
+from tunesmith.dataset_rules.sources.lines import CutLine, LineSplitter, cut
 from tunesmith.dataset_rules.sources.problems import Noted, Unreadable
 from tunesmith.dataset_rules.sources.rows import Rows, SourceProblem
 
@@ -34,8 +34,8 @@ class Delimited:
 
     def feed(self, chunk: bytes) -> Iterator[Rows]:
         """The rows that `chunk` completes."""
-        for lines in self._splitter.feed(chunk):
-            yield from self._rows(self._records.add(lines))
+        for part in self._splitter.feed(chunk):
+            yield from self._rows(self._records.add(cut(part)))
 
     def finish(self) -> Iterator[Rows]:
         """The last row, if the file did not end with a line feed."""

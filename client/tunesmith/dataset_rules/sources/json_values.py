@@ -17,9 +17,19 @@ _WINDOW = 2**20
 _BATCH = 1000
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")
-_FLAT = re.compile(rb'\{(?:[^{}\[\]"]++|"(?:[^"\\]++|\\[\x00-\xff])*+")*+\}')
-"""A whole object without another one inside: most rows, at the speed of the regex engine."""
-_INSIDE = re.compile(rb'[^{}\[\]"]*+([{}\[\]"])')
+_WHOLE_STRING = rb'"(?:[^"\\]++|\\[\x00-\xff])*+"'
+
+
+def _within(*inner: bytes) -> bytes:
+    """The pattern of what stands in a bracket: no brackets but those of `inner`."""
+    return rb'(?:[^{}\[\]"]++|%b)*+' % b"|".join((_WHOLE_STRING, *inner))
+
+
+_TWO_LEVELS = _within(rb"[\[{]%b[\]}]" % _within(rb"[\[{]%b[\]}]" % _within()))
+_SHALLOW = re.compile(rb"[\[{]%b[\]}]" % _TWO_LEVELS)
+"""A whole row of the usual depth, chats included, at the speed of the regex engine."""
+_INSIDE = re.compile(_TWO_LEVELS + rb'([{\[]++|[}\]]++|")')
+"""More of a row up to brackets, or up to a string that does not end here."""
 _STRING = re.compile(rb'(?:[^"\\]++|\\[\x00-\xff])*+')
 _SCALAR = re.compile(rb'[^ \t\r\n,\]\[{"]++')
 _LINE_END = re.compile(rb'"(?:[^"\\]++|\\[\x00-\xff])*+"?|[\r\n]')
@@ -130,10 +140,10 @@ class JsonValues:
     def _begin(self, data: bytes, at: int) -> int:
         """Begin a row; where to go on."""
         self._row_line = self._line
-        if flat := _FLAT.match(data, at):
-            self._keep(flat.group())
+        if row := _SHALLOW.match(data, at):
+            self._keep(row.group())
             self._close()
-            return flat.end()
+            return row.end()
         character = data[at : at + 1]
         if character in (b"{", b"["):
             self._at, self._depth = _At.NESTED, 1
@@ -163,16 +173,20 @@ class JsonValues:
             return self._string(data, at)
         while found := _INSIDE.match(data, at):
             at = found.end()
-            character = found.group(1)
-            if character == b'"':
+            brackets = found.group(1)
+            if brackets == b'"':
                 self._at = _At.STRING
                 self._keep(data[begin:at])
                 return at
-            self._depth += 1 if character in (b"{", b"[") else -1
-            if not self._depth:
+            if brackets[:1] in (b"{", b"["):
+                self._depth += len(brackets)
+                continue
+            if len(brackets) >= self._depth:
+                at = found.start(1) + self._depth
                 self._keep(data[begin:at])
                 self._close()
                 return at
+            self._depth -= len(brackets)
         self._keep(data[begin:])
         return len(data)
 

@@ -86,3 +86,8 @@ class LineSplitter:
         if ended and not self.crlf_count:
             self.crlf_first_line = self.lines + ended[0]
         self.crlf_count += len(ended)
+
+
+def cut(part: bytes | list[bytes]) -> list[bytes]:
+    """The lines of what a `LineSplitter` gives, each with its line end."""
+    return BytesIO(part).readlines() if isinstance(part, bytes) else part

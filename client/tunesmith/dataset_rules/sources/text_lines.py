@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from tunesmith.dataset_rules.sources.lines import CutLine, LineSplitter
+from tunesmith.dataset_rules.sources.lines import CutLine, LineSplitter, cut
 from tunesmith.dataset_rules.sources.rows import Rows, SourceProblem
 
 _encode = msgspec.json.Encoder().encode
@@ -19,8 +19,8 @@ class TextLines:
 
     def feed(self, chunk: bytes) -> Iterator[Rows]:
         """The rows that `chunk` completes."""
-        for lines in self._splitter.feed(chunk):
-            yield from self._rows(lines)
+        for part in self._splitter.feed(chunk):
+            yield from self._rows(cut(part))
 
     def finish(self) -> Iterator[Rows]:
         """The last line, if the file did not end with a line feed."""
