@@ -17,6 +17,7 @@ from tunesmith.v1 import dataset_pb2 as pb
 from tunesmith.v1 import dataset_pb2_grpc as rpc
 
 CHUNK = 1 << 20
+_FORMATS = ("jsonl", "json", "csv", "tsv", "xlsx", "txt")
 Progress = Callable[[int, int], object]
 
 
@@ -35,6 +36,7 @@ class Datasets:
         display_name: str = "",
         labels: Mapping[str, str] | None = None,
         file_name: str = "",
+        format: str = "",
         parent: str = "",
         on_progress: Progress | None = None,
     ) -> pb.Dataset:
@@ -46,6 +48,8 @@ class Datasets:
             display_name: for people.
             labels: key/value pairs for selection.
             file_name: shown to people; that of `source` if empty.
+            format: "jsonl", "json", "csv", "tsv", "xlsx" or "txt"; detected if empty. Any may be
+                packed by gzip.
             parent: the tenant, if not the key's own.
             on_progress: called with the bytes sent and the bytes in all (0 if not known), now and
                 then, maybe on another thread.
@@ -58,6 +62,7 @@ class Datasets:
                 display_name=display_name,
                 labels=labels or {},
                 file_name=file_name or _file_name(source),
+                format=_format(format),
                 size_bytes=_size(file),
                 request_id=str(uuid.uuid4()),
             )
@@ -135,6 +140,15 @@ def _file_name(source: str | os.PathLike[str] | bytes | BinaryIO) -> str:
         return ""
     name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", "")
     return Path(name).name if isinstance(name, str | os.PathLike) else ""
+
+
+def _format(name: str) -> pb.DatasetFormat:
+    """The format of that name. Raises ValueError."""
+    if not name:
+        return pb.DATASET_FORMAT_UNSPECIFIED
+    if name.lower() not in _FORMATS:
+        raise ValueError(f"format is {name!r}; it can be {', '.join(_FORMATS)}")
+    return pb.DatasetFormat.Value(f"DATASET_FORMAT_{name.upper()}")
 
 
 def _size(file: BinaryIO) -> int:

@@ -1,6 +1,7 @@
 """`tunesmith datasets`."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,31 @@ from tunesmith.v1 import dataset_pb2 as pb
 app = typer.Typer(no_args_is_help=True, help="Training and validation data.")
 Name = Annotated[str, typer.Argument(help="The dataset's id or name.", show_default=False)]
 File = Annotated[
-    Path, typer.Argument(help="JSONL: prompt and completion, or messages.", show_default=False)
+    Path,
+    typer.Argument(
+        help="JSONL, JSON, CSV, TSV, XLSX or TXT, as it is or packed by gzip.", show_default=False
+    ),
+]
+
+
+class FileFormat(StrEnum):
+    """How the rows are written; a list of our own, since the rules' takes msgspec to import."""
+
+    JSONL = "jsonl"
+    JSON = "json"
+    CSV = "csv"
+    TSV = "tsv"
+    XLSX = "xlsx"
+    TXT = "txt"
+
+
+As = Annotated[
+    FileFormat | None,
+    typer.Option(
+        "--format",
+        help="How the rows are written, if it is not to be detected.",
+        show_default=False,
+    ),
 ]
 
 
@@ -30,6 +55,7 @@ def upload(
         str, typer.Option(help="The dataset's id. One that exists gets a new version.")
     ] = "",
     name: Annotated[str, typer.Option("--name", help="For people.")] = "",
+    format: As = None,
 ) -> None:
     """Upload a file and have it checked. Exit code 3 if it has errors.
 
@@ -37,7 +63,7 @@ def upload(
     tunesmith datasets upload tickets.jsonl --id tickets
     """
     with session.client() as client:
-        dataset = _upload(session, client, file, id, name)
+        dataset = _upload(session, client, file, id, name, format)
         show(session, dataset, _fields(dataset))
         if session.output is Format.TABLE and dataset.findings:
             _findings.report(session.out, _all_findings(client, dataset))
@@ -88,12 +114,13 @@ def delete(session: Session, name: Name) -> None:
 
 
 @command(app, "check")
-def check(session: Session, file: File) -> None:
+def check(session: Session, file: File, format: As = None) -> None:
     """Check a file here, without any service: the same findings. Exit code 3 if it has errors."""
     # for this command alone: it brings msgspec, which others do not need
+    from tunesmith import dataset_rules
     from tunesmith.dataset_rules import encode_report, inspect_file
 
-    report = inspect_file(file)
+    report = inspect_file(file, format=dataset_rules.Format(format) if format else None)
     if session.machine:
         document(session, encode_report(report))
     elif session.output is Format.NAME:
@@ -111,9 +138,11 @@ def check(session: Session, file: File) -> None:
         raise typer.Exit(DIFFERS)
 
 
-def _upload(session: Session, client: Client, file: Path, id: str, name: str) -> pb.Dataset:
+def _upload(
+    session: Session, client: Client, file: Path, id: str, name: str, format: str | None
+) -> pb.Dataset:
     if not sys.stderr.isatty() or not file.is_file():
-        return client.datasets.upload(file, id=id, display_name=name)
+        return client.datasets.upload(file, id=id, display_name=name, format=format or "")
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (
@@ -128,6 +157,7 @@ def _upload(session: Session, client: Client, file: Path, id: str, name: str) ->
             file,
             id=id,
             display_name=name,
+            format=format or "",
             on_progress=lambda sent, total: progress.update(task, completed=sent),
         )
 
@@ -145,6 +175,7 @@ def _fields(dataset: pb.Dataset) -> dict[str, object]:
         "state": _state(dataset),
         "examples": f"{dataset.example_count:,}",
         "shape": state(pb.DatasetShape.Name(dataset.shape), "DATASET_SHAPE_"),
+        "format": state(pb.DatasetFormat.Name(dataset.format), "DATASET_FORMAT_"),
         "size": size(dataset.size_bytes),
         "version": dataset.version_number,
         "file": dataset.file_name,

@@ -1,7 +1,7 @@
 """The examples of a sound dataset, clean enough for the simplest reader.
 
-An uploaded file may have a byte order mark, Windows line ends, blank lines and fields that training
-does not use: all tolerated, none of them the trainer's business.
+An uploaded file may be of any format, in UTF-16, packed by gzip, with blank lines and with fields
+that training does not use: all tolerated, none of them the trainer's business.
 """
 
 import os
@@ -23,38 +23,59 @@ from tunesmith.dataset_rules.shapes import (
     PromptCompletion,
     Shape,
 )
-from tunesmith.dataset_rules.sources import Rows, open_source
+from tunesmith.dataset_rules.sources import Format, Rows, Source, open_source
 
 _CHUNK = 2**20
 
 
 class UnsoundRow(ValueError):
-    """A row with an error, in a file that was expected to have none."""
+    """An error, in a file that was expected to have none; on line 0 that of the whole file."""
 
     def __init__(self, line: int, problem: Problem) -> None:
-        super().__init__(f"line {line}: {problem.message} ({problem.code})")
+        place = f"line {line}: " if line else ""
+        super().__init__(f"{place}{problem.message} ({problem.code})")
         self.line = line
         self.problem = problem
 
 
 def examples(
-    path: str | Path, shape: Shape, *, max_line_bytes: int = MAX_LINE_BYTES
+    path: str | Path,
+    shape: Shape,
+    *,
+    format: Format | None = None,
+    file_name: str | None = None,
+    max_line_bytes: int = MAX_LINE_BYTES,
 ) -> Iterator[dict[str, Any]]:
     """The examples of a file, in its order, as plain dicts of the fields that training uses.
 
     `{"prompt": …, "completion": …}`, or `{"messages": [{"role": …, "content": …}, …]}` where
-    `"weight": 0` stands on the messages that are not learnt, and only there. Raises UnsoundRow.
+    `"weight": 0` stands on the messages that are not learnt, and only there. Without a `format` it
+    is detected as by the inspector; `file_name` says how the file was called then, if not as now.
+    Raises UnsoundRow.
     """
-    for example in _typed(path, shape, max_line_bytes):
-        yield _plain(example)
+    name = Path(path).name if file_name is None else file_name
+    source = open_source(max_line_bytes=max_line_bytes, format=format, file_name=name)
+    for rows in _rows(path, source):
+        for example in scan(shape, rows, _odd(shape)).examples:
+            yield _plain(example)
+    for found in source.problems():
+        if RULES[found.problem.code].severity is Severity.ERROR:
+            raise UnsoundRow(found.line, found.problem)
 
 
 def normalise(
-    path_in: str | Path, path_out: str | Path, shape: Shape, *, max_line_bytes: int = MAX_LINE_BYTES
+    path_in: str | Path,
+    path_out: str | Path,
+    shape: Shape,
+    *,
+    format: Format | None = None,
+    file_name: str | None = None,
+    max_line_bytes: int = MAX_LINE_BYTES,
 ) -> int:
     """Write the examples of a file as plain JSONL: UTF-8, one row a line; how many there are.
 
-    `path_out` is there in full or not at all. Raises UnsoundRow and OSError.
+    `path_out` is there in full or not at all. The options are those of `examples`. Raises
+    UnsoundRow and OSError.
     """
     target = Path(path_out)
     partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
@@ -62,7 +83,13 @@ def normalise(
     count = 0
     try:
         with partial.open("wb") as file:
-            for example in examples(path_in, shape, max_line_bytes=max_line_bytes):
+            for example in examples(
+                path_in,
+                shape,
+                format=format,
+                file_name=file_name,
+                max_line_bytes=max_line_bytes,
+            ):
                 file.write(encode(example) + b"\n")
                 count += 1
         partial.replace(target)
@@ -71,13 +98,7 @@ def normalise(
     return count
 
 
-def _typed(path: str | Path, shape: Shape, max_line_bytes: int) -> Iterator[Example]:
-    for rows in _rows(path, max_line_bytes):
-        yield from scan(shape, rows, _odd(shape)).examples
-
-
-def _rows(path: str | Path, max_line_bytes: int) -> Iterator[Rows]:
-    source = open_source(max_line_bytes=max_line_bytes, file_name=Path(path).name)
+def _rows(path: str | Path, source: Source) -> Iterator[Rows]:
     with Path(path).open("rb") as file:
         while chunk := file.read(_CHUNK):
             yield from source.feed(chunk)

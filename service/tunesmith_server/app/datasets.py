@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 
-from tunesmith.dataset_rules import Inspector, Report, Shape, encode_report
+from tunesmith.dataset_rules import Format, Inspector, Report, Shape, encode_report
 
 from tunesmith_server.app import filters
 from tunesmith_server.app.admission import Admission, UsageRow
@@ -36,6 +36,7 @@ class Upload:
     display_name: str = ""
     labels: Mapping[str, str] | None = None
     shape: Shape | None = None
+    format: Format | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,9 @@ class Datasets:
         uid = self._new_uid()
         id = checked_id(upload.id, "dataset_id") if upload.id else f"ds-{uid[-12:]}"
         room = await self._store.read(lambda tx: self._room(tx, call, tenant))
-        inspector = Inspector(shape=upload.shape, analyse=True)
+        inspector = Inspector(
+            shape=upload.shape, format=upload.format, file_name=upload.file_name, analyse=True
+        )
         received = 0
         async with self._blobs.writer() as writer:
             async for chunk in content.chunks:
@@ -106,6 +109,7 @@ class Datasets:
             size_bytes=blob.size,
             example_count=report.example_count,
             shape=report.shape.value if report.shape else "",
+            format=report.format.value if report.format else "",
             report=encode_report(report),
             create_time=now,
             version_time=now,
@@ -188,7 +192,8 @@ def _versioned(scope: TenantScope, new: Dataset) -> Dataset | None:
         current = scope.dataset(new.name.id)
     except NotFound:
         return new
-    if current.digest == new.digest:
+    # the same bytes read as another format are other examples
+    if current.digest == new.digest and _format(current) is _format(new):
         return None
     return replace(
         new,
@@ -197,3 +202,8 @@ def _versioned(scope: TenantScope, new: Dataset) -> Dataset | None:
         parent_digest=current.digest,
         version=current.version + 1,
     )
+
+
+def _format(dataset: Dataset) -> Format:
+    """Of a version from before there were others, JSON lines."""
+    return Format(dataset.format or Format.JSONL)

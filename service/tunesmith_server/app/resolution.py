@@ -173,6 +173,7 @@ def _ready(scope: TenantScope, text: str, where: str) -> DatasetVersion:
         dataset=id,
         digest=dataset.digest,
         shape=dataset.shape,
+        format=dataset.format,
         example_count=dataset.example_count,
         text_bytes=int(dataset.report.get("text_bytes", dataset.size_bytes)),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from tunesmith.dataset_rules import Shape, decode_report
+from tunesmith.dataset_rules import Format, Shape, decode_report
 from tunesmith.v1 import common_pb2 as common
 from tunesmith.v1 import dataset_pb2 as pb
 from tunesmith.v1 import dataset_pb2_grpc as rpc
@@ -23,6 +23,8 @@ _SHAPES = {
     Shape.PREFERENCE: pb.DATASET_SHAPE_PREFERENCE,
 }
 _SHAPE_OF = {number: shape for shape, number in _SHAPES.items()}
+_FORMATS = {format: getattr(pb, f"DATASET_FORMAT_{format.name}") for format in Format}
+_FORMAT_OF = {number: format for format, number in _FORMATS.items()}
 _SHOWN = 20
 _FINDINGS_A_MESSAGE = 500
 
@@ -51,6 +53,7 @@ class DatasetServicer(rpc.DatasetServiceServicer):
                 display_name=header.display_name,
                 labels=dict(header.labels),
                 shape=_shape(header.shape),
+                format=_FORMAT_OF.get(header.format),
             ),
             Content(parts.chunks(), lambda: parts.sha256),
             lambda content: _once(header, content),
@@ -177,6 +180,7 @@ def _resource(dataset: Dataset) -> pb.Dataset:
         parent_digest=dataset.parent_digest,
         version_number=dataset.version,
         shape=_SHAPES.get(Shape(dataset.shape)) if dataset.shape else None,
+        format=_FORMATS.get(Format(dataset.format)) if dataset.format else None,
         size_bytes=dataset.size_bytes,
         example_count=dataset.example_count,
         file_name=dataset.file_name,
