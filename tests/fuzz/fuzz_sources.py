@@ -16,7 +16,7 @@ with atheris.instrument_imports(include=["tunesmith.dataset_rules"]):
     from tunesmith.dataset_rules.sources import open_source
     from tunesmith.dataset_rules.sources.lines import CutLine
 
-import workbooks
+from tests.unit.dataset_rules.sources import workbooks
 
 LIMIT = 4096
 NAMES = ["", "a.jsonl", "a.json", "a.csv", "a.tsv", "a.txt", "a.xlsx", "../\0a.csv.gz"]

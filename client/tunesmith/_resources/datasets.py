@@ -148,7 +148,8 @@ def _format(name: str) -> pb.DatasetFormat:
         return pb.DATASET_FORMAT_UNSPECIFIED
     if name.lower() not in _FORMATS:
         raise ValueError(f"format is {name!r}; it can be {', '.join(_FORMATS)}")
-    return pb.DatasetFormat.Value(f"DATASET_FORMAT_{name.upper()}")
+    number: pb.DatasetFormat = getattr(pb, f"DATASET_FORMAT_{name.upper()}")
+    return number
 
 
 def _size(file: BinaryIO) -> int:

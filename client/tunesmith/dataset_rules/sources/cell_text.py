@@ -48,7 +48,7 @@ def number_text(digits: str, kind: Kind, since_1904: bool) -> str:
     if kind is Kind.ELAPSED and abs(number) < 1e7:
         minutes, seconds = divmod(round(abs(number) * _SECONDS_A_DAY), 60)
         return f"{'-' if number < 0 else ''}{minutes // 60}:{minutes % 60:02}:{seconds:02}"
-    if number.is_integer() and abs(number) < 1e15:
+    if number.is_integer() and abs(number) < 2**53:
         return str(int(number))
     return repr(number)
 

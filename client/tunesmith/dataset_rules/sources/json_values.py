@@ -26,7 +26,7 @@ def _within(*inner: bytes) -> bytes:
 
 
 _TWO_LEVELS = _within(rb"[\[{]%b[\]}]" % _within(rb"[\[{]%b[\]}]" % _within()))
-_SHALLOW = re.compile(rb"[\[{]%b[\]}]" % _TWO_LEVELS)
+_SHALLOW = re.compile(rb"[\[{]%b[\]}]|%b" % (_TWO_LEVELS, _WHOLE_STRING))
 """A whole row of the usual depth, chats included, at the speed of the regex engine."""
 _INSIDE = re.compile(_TWO_LEVELS + rb'([{\[]++|[}\]]++|")')
 """More of a row up to brackets, or up to a string that does not end here."""
