@@ -35,7 +35,8 @@ class Delimited:
     def feed(self, chunk: bytes) -> Iterator[Rows]:
         """The rows that `chunk` completes."""
         for part in self._splitter.feed(chunk):
-            yield from self._rows(self._records.add(cut(part)))
+            rest = self._records.hold(part) if isinstance(part, bytes) else part
+            yield from self._rows(self._records.add(cut(rest)))
 
     def finish(self) -> Iterator[Rows]:
         """The last row, if the file did not end with a line feed."""
@@ -162,6 +163,16 @@ class _Records:
                 if self._closes(line):
                     records.append((self._open_since, self._release()))
         return records
+
+    def hold(self, block: bytes) -> bytes:
+        """Take the lines of a block that surely belong to an open record; those that are left."""
+        if not self._open_since:
+            return block
+        quote = block.find(b'"')
+        end = len(block) if quote < 0 else block.rfind(b"\n", 0, quote) + 1
+        self._line += block.count(b"\n", 0, end)
+        self._hold(block[:end])
+        return block[end:]
 
     def finish(self) -> tuple[int, bytes]:
         """The line on which a record began that never ended, or 0, and what is held of it."""

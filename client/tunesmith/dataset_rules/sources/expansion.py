@@ -7,7 +7,7 @@ wants a gigabyte to be unpacked has to send megabytes.
 
 from typing import Final
 
-FREE_BYTES: Final = 64 * 2**20
+FREE_BYTES: Final = 32 * 2**20
 """So much may come out of any file, however small."""
 RATIO: Final = 200
 """And so many bytes for each byte of the file."""

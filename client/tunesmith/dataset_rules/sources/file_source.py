@@ -77,9 +77,9 @@ class FileSource:
             self._stop(reason)
 
     def problems(self) -> Sequence[SourceProblem]:
-        """What was found about the file so far; ascending by line."""
+        """What was found so far: by line, what is about the whole file last."""
         found = [*self._problems, *(self._reader.problems() if self._reader else ())]
-        return sorted(found, key=lambda problem: problem.line)
+        return sorted(found, key=lambda found: (not found.line, found.line))
 
     def _stop(self, reason: Unreadable) -> None:
         self._stopped = True
