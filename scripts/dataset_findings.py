@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tunesmith.dataset_rules import RULES, Finding, Inspector, Rule, Severity, Shape, leakage
 from tunesmith.dataset_rules.excerpts import excerpt
-from tunesmith.dataset_rules.illustrations import EXAMPLES, MAX_LINE_BYTES, PAIRS
+from tunesmith.dataset_rules.illustrations import EXAMPLES, MAX_LINE_BYTES, NAMES, PAIRS, SHOWN
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "dataset-findings.md"
 _WIDEST = 320
@@ -60,7 +60,9 @@ def finding(code: str) -> Finding:
             validation.write_bytes(PAIRS[code][1])
             found = leakage(training, validation, Shape.PROMPT_COMPLETION)
     else:
-        inspector = Inspector(analyse=True, max_line_bytes=MAX_LINE_BYTES)
+        inspector = Inspector(
+            analyse=True, file_name=NAMES.get(code, ""), max_line_bytes=MAX_LINE_BYTES
+        )
         inspector.feed(EXAMPLES[code])
         found = list(inspector.finish().findings)
     for one in found:
@@ -74,6 +76,8 @@ def _section(code: str, rule: Rule) -> str:
     place = f"line {said.line}: " if said.line else ""
     at = f" (`{said.pointer}`)" if said.pointer else ""
     files = PAIRS[code] if code in PAIRS else (EXAMPLES[code],)
+    if code in SHOWN:
+        files = (SHOWN[code].encode(),)
     shown = "\n\nand\n\n".join(f"```\n{_shown(content)}\n```" for content in files)
     fixable = ", fixable" if rule.fixable else ""
     return (

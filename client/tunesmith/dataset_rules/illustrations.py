@@ -3,6 +3,9 @@
 They are read with the limits of `MAX_LINE_BYTES` here, so that a long line can be a short one.
 """
 
+import gzip
+import io
+import zipfile
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -34,6 +37,35 @@ def _rows(*completions: tuple[str, int]) -> str:
         for number in range(count)
     )
 
+
+def _workbook(*sheets: str) -> bytes:
+    """A workbook of sheets with these rows, in Excel's XML."""
+    count = range(len(sheets))
+    link = '<Relationship Id="r%s" Type="t/%s" Target="%s"/>'
+    parts = {
+        "_rels/.rels": f"<r>{link % ('', 'officeDocument', 'xl/book.xml')}</r>",
+        "xl/_rels/book.xml.rels": "<r>"
+        + "".join(link % (i, "worksheet", f"{i}.xml") for i in count)
+        + "</r>",
+        "xl/book.xml": "<b xmlns:r='r'>"
+        + "".join(f'<sheet name="Sheet{i + 1}" r:id="r{i}"/>' for i in count)
+        + "</b>",
+        **{f"xl/{i}.xml": f"<s>{sheets[i]}</s>" for i in count},
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), part)
+    return file.getvalue()
+
+
+def _cells(*texts: str) -> str:
+    cells = "".join(f'<c t="str"><v>{text}</v></c>' for text in texts)
+    return f"<row>{cells}</row>"
+
+
+_HEADER = _cells("prompt", "completion")
+_QUESTION = '<row><c t="str"><v>Is it on?</v></c>%s</row>'
 
 _FILES: Mapping[str, str | bytes] = {
     # --- the file ----------------------------------------------------------------------
@@ -88,12 +120,41 @@ _FILES: Mapping[str, str | bytes] = {
     # --- preference --------------------------------------------------------------------
     "PREFERENCE_OUTPUT": _PREFERENCE % (_USER, _USER, _ANSWER),
     "PREFERENCE_SAME": _PREFERENCE % (_USER, _ANSWER, _ANSWER),
+    # --- the format --------------------------------------------------------------------
+    "FORMAT_MISMATCH": _GOOD,
+    "GZIP_BROKEN": gzip.compress(_GOOD.encode(), mtime=0)[:-4],
+    "EXPANDS_TOO_FAR": gzip.compress(b" " * (48 * 2**20), mtime=0),
+    "HEADER_INVALID": "prompt,completion,completion\nIs it on?, yes, no\n",
+    "RECORD_INVALID": 'prompt,completion\n"Is "it" on?", yes\n',
+    "CELLS_TOO_MANY": "prompt,completion\nIs it on?, yes, of course\n",
+    "CELLS_MISSING": "prompt,completion\nIs it on?\n",
+    "CELL_FAILED": _workbook(_HEADER + _QUESTION % '<c t="e"><v>#REF!</v></c>'),
+    "CELL_FORMULA": _workbook(_HEADER + _QUESTION % '<c t="str"><f>A1</f><v> yes</v></c>'),
+    "SHEETS_IGNORED": _workbook(_HEADER + _cells("Is it on?", " yes"), _HEADER),
+    "WORKBOOK_BROKEN": _workbook(_HEADER)[:-20],
 }
 
 EXAMPLES: Mapping[str, bytes] = MappingProxyType(
     {code: text if isinstance(text, bytes) else text.encode() for code, text in _FILES.items()}
 )
 """By code. `PAIRS` has those of two files."""
+
+NAMES: Mapping[str, str] = MappingProxyType({"FORMAT_MISMATCH": "rows.csv"})
+"""Of the files where that matters."""
+
+SHOWN: Mapping[str, str] = MappingProxyType(
+    {
+        "FORMAT_MISMATCH": f"rows.csv:\n{_GOOD}",
+        "GZIP_BROKEN": "rows.jsonl.gz without its last four bytes",
+        "EXPANDS_TOO_FAR": "48 MiB of blanks, packed by gzip",
+        "CELL_FAILED": "A1: prompt\nB1: completion\nA2: Is it on?\nB2: #REF!",
+        "CELL_FORMULA": "A1: prompt\nB1: completion\nA2: Is it on?\nB2: =A1",
+        "SHEETS_IGNORED": "Sheet1:\nA1: prompt\nB1: completion\nA2: Is it on?\nB2:  yes\nSheet2:\n"
+        "A1: prompt",
+        "WORKBOOK_BROKEN": "rows.xlsx without its last 20 bytes",
+    }
+)
+"""What to show of files that are not text."""
 
 PAIRS: Mapping[str, tuple[bytes, bytes]] = MappingProxyType(
     {

@@ -15,9 +15,7 @@ MAX_BYTES: Final = 64 * 2**20
 SMALL_PART: Final = 8 * 2**20
 """The most (bytes, unpacked) of a part that is not rows or texts."""
 
-_TOO_FAR = (
-    f"the workbook unpacks to more than {FREE_BYTES >> 20} MiB and {RATIO} times as much as it has"
-)
+_TOO_FAR = f"the workbook unpacks to more than {FREE_BYTES >> 20} MiB and {RATIO} times its size"
 _PIECE = 2**16
 _AT_ONCE = 2**20
 _BROKEN = (

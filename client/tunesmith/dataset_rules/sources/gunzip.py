@@ -4,7 +4,6 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from tunesmith.dataset_rules.excerpts import plural
 from tunesmith.dataset_rules.findings import Problem
 from tunesmith.dataset_rules.sources.expansion import FREE_BYTES, RATIO, allowed
 from tunesmith.dataset_rules.sources.problems import Unreadable
@@ -78,8 +77,7 @@ class Gunzip:
 
     def _expanding(self) -> Unreadable:
         words = (
-            f"{plural(self._packed, 'byte')} of gzip unpack to more than {FREE_BYTES >> 20} MiB"
-            f" and {RATIO} times as much"
+            f"the gzip data unpacks to more than {FREE_BYTES >> 20} MiB and {RATIO} times its size"
         )
         return Unreadable(Problem("EXPANDS_TOO_FAR", words))
 

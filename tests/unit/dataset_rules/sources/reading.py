@@ -61,3 +61,8 @@ def _batches(feed: Any, finish: Any, pieces: Iterable[bytes]) -> Iterator[Rows]:
 def cut(content: bytes, size: int) -> list[bytes]:
     """The content in pieces."""
     return [content[i : i + size] for i in range(0, len(content), size)]
+
+
+def no_bytes(value: object) -> str | None:
+    """An id for pytest of a parameter that may be bytes with a time in them."""
+    return f"{len(value)} bytes" if isinstance(value, bytes) else None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tunesmith.dataset_rules import Format, Inspector
 
-from tests.unit.dataset_rules.sources.reading import cut, read
+from tests.unit.dataset_rules.sources.reading import cut, no_bytes, read
 
 LINES = b'{"prompt":"a","completion":"\xc3\xa9"}\n{"prompt":"b","completion":"\xf0\x9f\x98\x80"}\n'
 ROWS = [json.loads(line) for line in LINES.splitlines()]
@@ -119,6 +119,7 @@ def test_a_broken_gzip_file_is_told_whatever_is_broken(
         (gzip.compress(LINES)[:-8] + bytes(8), "incorrect data check"),
         (b"\x1f\x8b\x08\xff" + bytes(50), "broken"),
     ],
+    ids=no_bytes,
 )
 def test_how_a_gzip_file_is_broken_is_told(packed: bytes, says: str) -> None:
     found = read(packed)

@@ -23,7 +23,7 @@ from tunesmith.dataset_rules import (
     normalise,
 )
 
-from tests.unit.dataset_rules.sources.reading import cut
+from tests.unit.dataset_rules.sources.reading import cut, no_bytes
 
 ROWS = [{"prompt": f"{i} é", "completion": f' "{i}"\n,'} for i in range(120)]
 
@@ -94,6 +94,7 @@ def test_plain_text_is_open_ended(tmp_path: Path) -> None:
         (b'prompt,completion\na,b\n"c', "line 3"),
         (b"PAR1" + bytes(20), "Parquet"),
     ],
+    ids=no_bytes,
 )
 def test_the_trainer_refuses_what_the_inspector_refused(
     content: bytes, says: str, tmp_path: Path

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tunesmith.dataset_rules import Format, Inspector
 
-from tests.unit.dataset_rules.sources.reading import cut, read
+from tests.unit.dataset_rules.sources.reading import cut, no_bytes, read
 from tests.unit.dataset_rules.sources.workbooks import (
     HEADER,
     cell,
@@ -223,6 +223,7 @@ OUTSIDE = b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
         (workbook(parts={"xl/_rels/workbook.xml.rels": links(("worksheet", "../../etc/passwd"))}),
          "WORKBOOK_BROKEN", "no part 'etc/passwd'"),
     ],
+    ids=no_bytes,
 )  # fmt: skip
 def test_a_hostile_workbook_is_refused_in_words(content: bytes, code: str, says: str) -> None:
     found = read(content)
