@@ -43,6 +43,7 @@ from tunesmith_server.app.scheduler import Scheduler
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission
 from tunesmith_server.app.tenants import Tenants
+from tunesmith_server.app.versions import Versions
 from tunesmith_server.app.watch import Watches
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.tokens import Sealer
@@ -96,6 +97,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         limits = settings.default_limits.model_dump()
         admission = Admission({name: limit for name, limit in limits.items() if limit is not None})
         commands = Commands(store, clock)
+        versions = Versions(admission, new_uid)
         rates = Rates(store, admission, clock)
         owner = this_process(settings.local.node, new_uid()[-8:])
         presence = Presence(store, admission, clock, owner)
@@ -170,7 +172,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
                 steering=Steering(commands, admission, hints, clock),
                 explaining=Explaining(store, admission, clock, node=node, slots=slots),
                 watches=watches,
-                datasets=Datasets(store, commands, admission, blobs, pager, clock, new_uid),
+                datasets=Datasets(store, commands, admission, blobs, pager, clock, versions),
                 models=Models(
                     store, commands, admission, artefacts, inference, pager, rates, clock
                 ),

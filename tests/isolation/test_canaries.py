@@ -14,7 +14,7 @@ from tests.isolation.wire import Outcome, invoke
 from tests.isolation.world import OWN, World, as_text, dump
 
 _BY_NAME = {rpc.name: rpc for rpc in rpcs()}
-_MAY_QUOTE = {"answers", "table datasets", "table dataset_versions", "table requests"}
+_MAY_QUOTE = {"answers", "table datasets", "table versions", "table requests"}
 """Where findings are, which may hold an excerpt: with the dataset, and told to its owner."""
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 
-from tunesmith.dataset_rules import Inspector, Report, Shape, encode_report
+from tunesmith.dataset_rules import Inspector, Report, Shape
 
 from tunesmith_server.app import filters
 from tunesmith_server.app.admission import Admission, UsageRow
@@ -12,18 +12,18 @@ from tunesmith_server.app.commands import Call, Commands, refuse_suspended
 from tunesmith_server.app.once import Once
 from tunesmith_server.app.pages import Page, Pager, PageRequest
 from tunesmith_server.app.scope import scope_of
+from tunesmith_server.app.versions import NewVersion, Versions
 from tunesmith_server.domain.access import Principal
-from tunesmith_server.domain.dataset import Dataset, DatasetState
+from tunesmith_server.domain.dataset import Dataset
 from tunesmith_server.domain.errors import (
     ChecksumMismatch,
     FieldViolation,
-    NotFound,
     QuotaExceeded,
     QuotaViolation,
     ResourceInUse,
 )
-from tunesmith_server.domain.names import DatasetName, TenantName, checked_id, owned
-from tunesmith_server.ports import Blobs, Clock, Store, TenantScope, Transaction
+from tunesmith_server.domain.names import DatasetName, TenantName, owned
+from tunesmith_server.ports import Blobs, Clock, Store, Transaction
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Datasets:
         blobs: Blobs,
         pager: Pager,
         clock: Clock,
-        new_uid: Callable[[], str],
+        versions: Versions,
     ) -> None:
         self._store = store
         self._commands = commands
@@ -65,7 +65,7 @@ class Datasets:
         self._blobs = blobs
         self._pager = pager
         self._clock = clock
-        self._new_uid = new_uid
+        self._versions = versions
 
     async def upload(
         self,
@@ -82,8 +82,7 @@ class Datasets:
         """
         principal = call.principal
         tenant = owned(upload.parent.tenant, principal.tenant, str(upload.parent))
-        uid = self._new_uid()
-        id = checked_id(upload.id, "dataset_id") if upload.id else f"ds-{uid[-12:]}"
+        name = self._versions.name(tenant, upload.id, "dataset_id")
         room = await self._store.read(lambda tx: self._room(tx, call, tenant))
         inspector = Inspector(shape=upload.shape)
         received = 0
@@ -98,34 +97,23 @@ class Datasets:
             _check_digest(report, content.sha256())
             blob = await writer.commit()
         now = self._clock.now()
-        new = Dataset(
-            name=DatasetName(tenant, id),
-            uid=uid,
-            digest=blob.digest,
-            state=DatasetState.READY if report.valid else DatasetState.INVALID,
-            size_bytes=blob.size,
-            example_count=report.example_count,
-            shape=report.shape.value if report.shape else "",
-            report=encode_report(report),
-            create_time=now,
-            version_time=now,
+        new = NewVersion(
+            name=name,
+            blob=blob,
+            report=report,
             created_by=principal.id,
-            display_name=upload.display_name,
             file_name=upload.file_name,
-            labels=dict(upload.labels or {}),
+            display_name=upload.display_name,
+            labels=upload.labels or {},
         )
-
-        def make(tx: Transaction) -> Dataset:
-            scope = tx.of(tenant)
-            version = _versioned(scope, new)
-            if version is None:
-                return scope.dataset(new.name.id)
-            self._admission.keep_dataset(scope, version, now)
-            scope.put_dataset(version)
-            return version
-
         once = replace(call, request=request(blob.digest))
-        return await self._commands.run(once, tenant, new.name, Dataset, make)
+        return await self._commands.run(
+            once,
+            tenant,
+            name,
+            Dataset,
+            lambda tx: self._versions.add(tx.of(tenant), new, now),
+        )
 
     def _room(self, tx: Transaction, call: Call, tenant: str) -> UsageRow:
         """How many bytes may come, before the first is kept; NotFound, TenantSuspended."""
@@ -180,20 +168,3 @@ def _check_digest(report: Report, said: str) -> None:
         raise ChecksumMismatch(
             [FieldViolation("finish.sha256", f"is {said}, but what arrived has {report.sha256}")]
         )
-
-
-def _versioned(scope: TenantScope, new: Dataset) -> Dataset | None:
-    """`new` as the next version of its name; None if it is the current one already."""
-    try:
-        current = scope.dataset(new.name.id)
-    except NotFound:
-        return new
-    if current.digest == new.digest:
-        return None
-    return replace(
-        new,
-        uid=current.uid,
-        create_time=current.create_time,
-        parent_digest=current.digest,
-        version=current.version + 1,
-    )

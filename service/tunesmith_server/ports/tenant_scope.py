@@ -66,8 +66,20 @@ class TenantScope(Protocol):
         """Record a version and make it the current one of its name."""
         ...
 
+    def dataset_version(self, id: str, which: str) -> Dataset:
+        """The version of a number or, the newest, of a digest; NotFound."""
+        ...
+
+    def dataset_versions(self, id: str, page: PageOf) -> Sequence[tuple[str, Dataset]]:
+        """Versions of a dataset, newest first."""
+        ...
+
     def dataset_in_use(self, id: str) -> Sequence[str]:
         """Ids of runs not yet ended that train on, or validate with, the dataset."""
+        ...
+
+    def descendants(self, id: str, page: PageOf) -> Sequence[tuple[str, str]]:
+        """Ids of the models that were trained on, or validated with, the bytes of any version."""
         ...
 
     def delete_dataset(self, id: str) -> None: ...
