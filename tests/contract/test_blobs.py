@@ -6,7 +6,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -246,9 +246,9 @@ async def test_the_sweeper_asks_about_each_digest(store: Store) -> None:
     await put(store.blobs, b"orphan")
     asked: list[str] = []
 
-    async def keep(digest: str) -> bool:
-        asked.append(digest)
-        return digest == kept
+    async def keep(digests: Sequence[str]) -> set[str]:
+        asked.extend(digests)
+        return {kept}
 
     assert await store.blobs.sweep(keep, AT_ONCE) == [key_of(b"orphan")]
     assert set(asked) == {kept, digest_of(b"orphan")}

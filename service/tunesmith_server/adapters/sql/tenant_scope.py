@@ -23,6 +23,7 @@ from tunesmith_server.adapters.sql.quota import LEDGER, Book
 from tunesmith_server.adapters.sql.runs import RunStatements
 from tunesmith_server.adapters.sql.system import KEYS, key_columns, key_of
 from tunesmith_server.adapters.sql.tables import PresenceRow
+from tunesmith_server.adapters.sql.uploads import UploadStatements
 from tunesmith_server.domain.dataset import Dataset
 from tunesmith_server.domain.errors import AlreadyExists, NotFound, QuotaViolation
 from tunesmith_server.domain.events import Event, Kind
@@ -33,6 +34,7 @@ from tunesmith_server.domain.names import ApiKeyName, ModelName
 from tunesmith_server.domain.quota import Ask, Dimension, Hold, LedgerEntry, tenant_scope
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tenant import ApiKey, Tenant
+from tunesmith_server.domain.upload import KeptUpload
 from tunesmith_server.ports import PageOf, Usage
 
 PRESENCE: Any = PresenceRow.__table__  # type: ignore[attr-defined]
@@ -56,6 +58,7 @@ class SqlTenantScope:
         self._locks = locks
         self._runs = RunStatements(connection, tenant.id, locks)
         self._datasets = DatasetStatements(connection, tenant.id, locks)
+        self._uploads = UploadStatements(connection, tenant.id, locks)
 
     def tenant(self) -> Tenant:
         """The tenant itself."""
@@ -128,6 +131,28 @@ class SqlTenantScope:
     def delete_dataset(self, id: str) -> None:
         """Forget a dataset and its versions."""
         self._datasets.delete(id)
+
+    # uploads
+
+    def uploads(self) -> Sequence[KeptUpload]:
+        """Every upload that may go on."""
+        return self._uploads.all()
+
+    def upload(self, principal: str, request_id: str) -> KeptUpload | None:
+        """The upload that a caller began with this request_id, if it may go on."""
+        return self._uploads.get(principal, request_id)
+
+    def add_upload(self, upload: KeptUpload) -> bool:
+        """Record a new one; False if there is one of this caller and request_id."""
+        return self._uploads.add(upload)
+
+    def put_upload(self, upload: KeptUpload) -> bool:
+        """Record a changed one; False if it is no longer there."""
+        return self._uploads.put(upload)
+
+    def delete_upload(self, upload: KeptUpload) -> None:
+        """Forget one."""
+        self._uploads.delete(upload)
 
     # models
 
