@@ -1,6 +1,7 @@
 """Uploads that break off and go on, through the front door."""
 
 import asyncio
+import fcntl
 import hashlib
 import uuid
 from collections.abc import AsyncIterator
@@ -21,7 +22,16 @@ from tunesmith_server.app.sweeping import Sweeper
 from tunesmith_server.bootstrap import Running, serve
 from tunesmith_server.settings import Grpc, Local, Settings, Uploads
 
-from tests.integration.calls import ADMIN_KEY, ROWS, Caller, a_tenant, another_key, jsonl, refused
+from tests.integration.calls import (
+    ADMIN_KEY,
+    ROWS,
+    Caller,
+    a_tenant,
+    another_key,
+    jsonl,
+    reason,
+    refused,
+)
 from tests.integration.uploads import arrived, chunks, finish, header, rows, send
 
 CONTENT = rows(3_000_000)
@@ -121,30 +131,49 @@ async def test_another_header_under_the_same_request_id_is_refused(acme: Caller)
     assert why == "REQUEST_ID_REUSED"
 
 
-async def test_of_two_streams_at_once_one_goes_on_and_the_other_is_told(acme: Caller):
-    head, go_on, began = header("data"), asyncio.Event(), asyncio.Event()
+async def test_of_many_streams_at_once_one_goes_on_and_nothing_breaks(acme: Caller):
+    head = await begun(acme)
+    outcomes = await asyncio.gather(
+        *(send(acme, head, *chunks(CONTENT, HALF), finish(CONTENT)) for _ in range(6)),
+        return_exceptions=True,
+    )
+    made = [outcome for outcome in outcomes if isinstance(outcome, pb.Dataset)]
+    told = [reason(o) for o in outcomes if isinstance(o, grpc.aio.AioRpcError)]
+    assert {dataset.digest for dataset in made} == {hashlib.sha256(CONTENT).hexdigest()}
+    assert {dataset.version_number for dataset in made} == {1}
+    assert set(told) <= {"REQUEST_IN_PROGRESS"}
+    assert len(made) + len(told) == 6
+
+
+async def test_while_one_stream_is_open_another_is_told_to_wait(acme: Caller, tmp_path: Path):
+    head, go_on = await begun(acme), asyncio.Event()
 
     async def slow() -> AsyncIterator[pb.UploadDatasetRequest]:
         yield pb.UploadDatasetRequest(header=head)
-        first, *rest = chunks(CONTENT)
-        yield first
-        began.set()
-        await go_on.wait()
-        for part in (*rest, finish(CONTENT)):
+        for part in (*chunks(CONTENT, HALF), finish(CONTENT)):
             yield part
+            await go_on.wait()
 
     one = asyncio.ensure_future(acme.datasets.UploadDataset(slow(), metadata=acme.metadata))
-    await began.wait()
+    (part,) = (tmp_path / "data" / "blobs" / "parts").iterdir()
     async with asyncio.timeout(10):
-        while True:  # once the first has the part
-            why, _ = await refused(send(acme, head, *chunks(CONTENT, 1000)))
-            if why == "REQUEST_IN_PROGRESS":
-                break
-            assert why == "OFFSET_MISMATCH"
-            one.cancel()
-            pytest.skip("the second was first")
+        while not await asyncio.to_thread(_is_locked, part):
+            pass
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await send(acme, head, *chunks(CONTENT, HALF))
+    assert caught.value.code() is grpc.StatusCode.ABORTED
+    assert reason(caught.value) == "REQUEST_IN_PROGRESS"
     go_on.set()
     assert (await one).dataset.digest == hashlib.sha256(CONTENT).hexdigest()
+
+
+def _is_locked(part: Path) -> bool:
+    with part.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
 
 
 async def test_a_chunk_that_was_spoilt_on_the_way_is_not_kept(acme: Caller):
