@@ -141,9 +141,10 @@ def _forget_peak(pid: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-async def test_an_upload_of_a_gigabyte_takes_no_more_memory_than_a_small_one(
-    tmp_path: Path, content: bytes
-):
+async def test_an_upload_of_a_gigabyte_takes_hardly_more_memory_than_a_small_one(tmp_path: Path):
+    """Of long rows that come again: what the rules remember of distinct rows is theirs to bound."""
+    row = '{{"prompt": "number {0}: {1}\\n\\n###\\n\\n", "completion": " yes"}}\n'
+    content = "".join(row.format(n, "lorem ipsum " * 170) for n in range(24_000)).encode()
     daemon = Daemon(tmp_path)
     await daemon.start()
     acme = await a_tenant(daemon.address, "acme")
