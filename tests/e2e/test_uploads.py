@@ -17,7 +17,7 @@ from tests.e2e.daemon import ROOT, Daemon
 from tests.integration.calls import a_tenant
 from tests.integration.uploads import rows
 
-SWEPT = {"TUNESMITH_SWEEPER__INTERVAL_SECONDS": "0.3", "TUNESMITH_SWEEPER__AGE_SECONDS": "0.3"}
+SWEPT = {"TUNESMITH_SWEEPER__INTERVAL_SECONDS": "0.3", "TUNESMITH_SWEEPER__AGE_SECONDS": "5"}
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,9 @@ async def test_an_upload_survives_kill_9_and_goes_on_by_itself(
                 client.datasets.upload(content, id="big", on_progress=on_progress)
             )
             for passed in places.values():
-                await passed.wait()
-                assert not upload.done()
+                reached = asyncio.create_task(passed.wait())
+                await asyncio.wait({upload, reached}, return_when="FIRST_COMPLETED", timeout=60)
+                assert passed.is_set(), upload.exception() if upload.done() else "it stands still"
                 await asyncio.to_thread(daemon.kill)
                 await daemon.start()
             dataset = await upload
