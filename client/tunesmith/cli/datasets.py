@@ -6,6 +6,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,31 @@ from tunesmith.v1 import dataset_pb2 as pb
 app = typer.Typer(no_args_is_help=True, help="Training and validation data.")
 Name = Annotated[str, typer.Argument(help="The dataset's id or name.", show_default=False)]
 File = Annotated[
-    Path, typer.Argument(help="JSONL: prompt and completion, or messages.", show_default=False)
+    Path,
+    typer.Argument(
+        help="JSONL, JSON, CSV, TSV, XLSX or TXT, as it is or packed by gzip.", show_default=False
+    ),
+]
+
+
+class FileFormat(StrEnum):
+    """How the rows are written; a list of our own, since the rules' takes msgspec to import."""
+
+    JSONL = "jsonl"
+    JSON = "json"
+    CSV = "csv"
+    TSV = "tsv"
+    XLSX = "xlsx"
+    TXT = "txt"
+
+
+As = Annotated[
+    FileFormat | None,
+    typer.Option(
+        "--format",
+        help="How the rows are written, if it is not to be detected.",
+        show_default=False,
+    ),
 ]
 Version = Annotated[
     str,
@@ -47,6 +72,7 @@ def upload(
             show_default=False,
         ),
     ] = "",
+    format: As = None,
 ) -> None:
     """Upload a file and have it checked. Exit code 3 if it has errors.
 
@@ -54,7 +80,7 @@ def upload(
     tunesmith datasets upload tickets.jsonl --id tickets
     """
     with session.client() as client:
-        dataset = _upload(session, client, file, id, name, resume)
+        dataset = _upload(session, client, file, id, name, format, resume)
         _tell(session, client, dataset, str(file))
 
 
@@ -184,12 +210,13 @@ def delete(session: Session, name: Name) -> None:
 
 
 @command(app, "check")
-def check(session: Session, file: File) -> None:
+def check(session: Session, file: File, format: As = None) -> None:
     """Check a file here, without any service: the same findings. Exit code 3 if it has errors."""
     # for this command alone: it brings msgspec, which others do not need
+    from tunesmith import dataset_rules
     from tunesmith.dataset_rules import encode_report, inspect_file
 
-    report = inspect_file(file)
+    report = inspect_file(file, format=dataset_rules.Format(format) if format else None)
     if session.machine:
         document(session, encode_report(report))
     elif session.output is Format.NAME:
@@ -208,7 +235,13 @@ def check(session: Session, file: File) -> None:
 
 
 def _upload(
-    session: Session, client: Client, file: Path, id: str, name: str, resume: str
+    session: Session,
+    client: Client,
+    file: Path,
+    id: str,
+    name: str,
+    format: str | None,
+    resume: str,
 ) -> pb.Dataset:
     request_id = resume or str(uuid.uuid4())
     total = file.stat().st_size if file.is_file() else 0
@@ -218,6 +251,7 @@ def _upload(
                 file,
                 id=id,
                 display_name=name,
+                format=format or "",
                 request_id=request_id,
                 on_progress=on_progress,
             )
@@ -225,6 +259,7 @@ def _upload(
         if file.is_file():  # of a pipe nothing can be sent twice
             words = ["tunesmith", "datasets", "upload", str(file)]
             words += [*(["--id", id] if id else []), *(["--name", name] if name else [])]
+            words += ["--format", str(format)] if format else []
             session.note("What has arrived is kept for a day. To go on with it:")
             session.note(f"  {shlex.join([*words, '--resume', request_id])}")
         raise
@@ -280,6 +315,7 @@ def _fields(dataset: pb.Dataset) -> dict[str, object]:
         "state": _state(dataset),
         "examples": f"{dataset.example_count:,}",
         "shape": state(pb.DatasetShape.Name(dataset.shape), "DATASET_SHAPE_"),
+        "format": state(pb.DatasetFormat.Name(dataset.format), "DATASET_FORMAT_"),
         "size": size(dataset.size_bytes),
         "version": dataset.version_number,
         "file": dataset.file_name,

@@ -36,9 +36,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         ),
         "FORMAT_UNSUPPORTED": Rule(
             _ERROR,
-            "Not a text file of JSON lines",
-            "The first bytes are those of another format, so no row can be read.",
-            "Convert the file to JSONL: UTF-8 text, one JSON object per line.",
+            "A format that cannot be read",
+            "The first bytes are those of something else, so no row can be read.",
+            "Save it as JSONL, JSON, CSV, TSV, XLSX or TXT.",
         ),
         "TOO_FEW_EXAMPLES": Rule(
             _WARNING,
@@ -54,6 +54,52 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             " data makes the scores look better than they are.",
             "Remove the repeated rows.",
             fixable=True,
+        ),
+        "NEAR_DUPLICATE_ROWS": Rule(
+            _WARNING,
+            "Rows that nearly repeat an earlier row",
+            "They differ from an earlier row in upper and lower case, white space, punctuation or"
+            " digits alone, of ASCII; texts of fewer than 20 letters are not compared. They weigh"
+            " as much as a repeated row, and teach little more.",
+            "Look at some of them; remove them if the difference does not matter.",
+        ),
+        "LEAKAGE": Rule(
+            _WARNING,
+            "Validation rows that are also in the training data",
+            "The model has seen the answers, so the scores look better than they are.",
+            "Remove them from one of the two.",
+        ),
+        "NEAR_LEAKAGE": Rule(
+            _WARNING,
+            "Validation rows that are nearly in the training data",
+            "They differ from a training row in upper and lower case, white space, punctuation or"
+            " digits alone, so the scores look better than they are.",
+            "Split anew, so that such rows come into the same part.",
+        ),
+        "SEPARATORS_MIXED": Rule(
+            _WARNING,
+            "Different separators at the end of prompts",
+            "The end of the prompt tells the model where its completion begins; several of them,"
+            " each in a tenth of the rows or more, are learnt less well than one.",
+            "End all prompts with the same separator, also in requests.",
+        ),
+        "CLASS_SMALL": Rule(
+            _WARNING,
+            "Classes with fewer than 100 examples",
+            "Too few to learn what sets the class apart from the others.",
+            "Collect more examples of these classes, or join them with others.",
+        ),
+        "CLASS_IMBALANCE": Rule(
+            _WARNING,
+            "One class has ten times the examples of another",
+            "The model learns to answer with the frequent class when in doubt.",
+            "Add examples of the rare class, or leave out some of the frequent one.",
+        ),
+        "CLASS_VARIANTS": Rule(
+            _WARNING,
+            "Classes that differ in case or white space alone",
+            "They are probably meant as one; the model has to guess which way to write it.",
+            "Write the label the same way in all rows.",
         ),
         # --- the encoding ----------------------------------------------------------------------
         "BOM": Rule(
@@ -125,7 +171,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             _ERROR,
             "A row of another shape",
             "One run trains on rows of one shape.",
-            "Keep prompt/completion rows and chat rows in files of their own.",
+            "Keep rows of different shapes in files of their own.",
         ),
         "FIELD_MISSING": Rule(
             _ERROR,
@@ -193,11 +239,37 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "The chat template has no place for it.",
             'Use "system", "user" or "assistant".',
         ),
+        "CHAT_DEVELOPER": Rule(
+            _INFO,
+            "A developer message",
+            "It is what newer interfaces call the system message, and is trained as one.",
+            "Nothing to do; write the role as system to be rid of the finding.",
+        ),
         "CHAT_TOOLS_UNSUPPORTED": Rule(
+            _WARNING,
+            "Tools, which cannot be trained yet",
+            "The data is kept and checked, but no trainer here writes tools into its text: without"
+            " them the conversation would teach something else, so a run on it is refused.",
+            "Leave such rows out, or write calls and results as text, to train now.",
+        ),
+        "CHAT_TOOL_INVALID": Rule(
             _ERROR,
-            "Tool calls are not supported yet",
-            "Left out, the conversation would teach something else than what is written.",
-            "Remove the rows with tools, or write calls and results as text.",
+            "A tool that is not defined well",
+            "The model cannot be told what it may call.",
+            'Write {"type": "function", "function": {"name": "…", "parameters": {…}}}.',
+        ),
+        "CHAT_TOOL_CALL": Rule(
+            _ERROR,
+            "A call of a tool that cannot be right",
+            "The model would learn to write calls that no program can carry out.",
+            'Write {"id": "…", "type": "function", "function": {"name": "…", "arguments": "…"}}'
+            " with arguments that are JSON, an id of its own, and the name of a defined tool.",
+        ),
+        "CHAT_TOOL_RESULT": Rule(
+            _ERROR,
+            "A call without its result, or a result without its call",
+            "A conversation goes on after a call only with its result.",
+            'Answer each call with {"role": "tool", "tool_call_id": "…", "content": "…"}.',
         ),
         "CHAT_CONTENT_EMPTY": Rule(
             _ERROR,
@@ -224,5 +296,88 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             " and refuse or mangle anything else; what follows the last answer trains nothing.",
             "Put the system message first, join neighbours of one role, end with the assistant.",
         ),
+        # --- preference ------------------------------------------------------------------------
+        "PREFERENCE_OUTPUT": Rule(
+            _ERROR,
+            "An answer that is not one assistant message",
+            "Two single answers to the same conversation are compared.",
+            'Write [{"role": "assistant", "content": "…"}].',
+        ),
+        "PREFERENCE_SAME": Rule(
+            _WARNING,
+            "The same answer twice",
+            "There is nothing to prefer.",
+            "Remove the row, or write the other answer.",
+        ),
+        # --- the format ------------------------------------------------------------------------
+        "FORMAT_MISMATCH": Rule(
+            _INFO,
+            "The content is of another format than the name says",
+            "It is read as what it is; other programs may go by the name.",
+            "Nothing to do; rename the file, or say which format it is.",
+        ),
+        "GZIP_BROKEN": Rule(
+            _ERROR,
+            "Broken gzip data",
+            "What comes after the fault cannot be read, so examples would be missing.",
+            "Compress the file again, and compare the sizes after copying it.",
+        ),
+        "EXPANDS_TOO_FAR": Rule(
+            _ERROR,
+            "A small file that unpacks to a huge one",
+            "No text shrinks so far; it is an accident or an attack.",
+            "Send the data uncompressed.",
+        ),
+        "HEADER_INVALID": Rule(
+            _ERROR,
+            "The header does not name the columns",
+            "The first row says which column is the prompt and which the completion.",
+            "Write a header with one name for each column, such as prompt and completion.",
+        ),
+        "RECORD_INVALID": Rule(
+            _ERROR,
+            "A record with broken quotes or line ends",
+            "Where its cells begin and end cannot be known.",
+            "Write the file with a CSV library: quotes around cells, quotes within them doubled.",
+        ),
+        "CELLS_TOO_MANY": Rule(
+            _ERROR,
+            "More cells than columns",
+            "Mostly an unquoted delimiter in a text, which cuts it in two.",
+            "Put the text in double quotes, or name the column.",
+        ),
+        "CELLS_MISSING": Rule(
+            _WARNING,
+            "Fewer cells than columns",
+            "The missing cells are taken as empty.",
+            "Write every cell, also an empty one.",
+        ),
+        "CELL_FAILED": Rule(
+            _ERROR,
+            "A formula without a value",
+            "What the text should be cannot be known.",
+            "Mend the formula and save the workbook in Excel, or write the text itself.",
+        ),
+        "CELL_FORMULA": Rule(
+            _INFO,
+            "A formula",
+            "It is not worked out again: the value it had when the workbook was saved is used.",
+            "Nothing to do; paste the values over the formulas to be rid of them.",
+        ),
+        "SHEETS_IGNORED": Rule(
+            _WARNING,
+            "More than one sheet with content",
+            "Only the first is read.",
+            "Put all examples on one sheet, or save each sheet as a file of its own.",
+        ),
+        "WORKBOOK_BROKEN": Rule(
+            _ERROR,
+            "A broken Excel workbook",
+            "It cannot be read to its end, so examples would be missing.",
+            "Open it in Excel and save it again, or save the sheet as CSV.",
+        ),
     }
 )
+
+NOT_TRAINED = frozenset({"CHAT_TOOLS_UNSUPPORTED"})
+"""Rows of sound data that no trainer here can take: a run on a dataset with them is refused."""

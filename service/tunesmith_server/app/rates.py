@@ -98,7 +98,7 @@ class Rates:
             wanted = asks(scope.chain(), self._admission.defaults, dimension, amount, now)
             return 0 if scope.permits(wanted) else amount
 
-        return await self._store.write(work)
+        return await self._store.jot(work)
 
 
 def _refused(dimension: Dimension, limit: int, amount: int, now: datetime) -> RateLimited:

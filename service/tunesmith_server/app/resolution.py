@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from tunesmith.dataset_rules import NOT_TRAINED, RULES, Shape
+
 from tunesmith_server.app.scope import allowed
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import (
     BackendUnsuitable,
     BaseModelUnknown,
     DatasetNotReady,
+    DatasetUnsuitable,
     DomainError,
     FieldViolation,
     InvalidArgument,
@@ -165,13 +168,26 @@ def _ready(scope: TenantScope, text: str, where: str) -> DatasetVersion:
             str(dataset.name),
             f"({where}) it is {dataset.state}; `tunesmith datasets get {id}` shows what is wrong",
         )
+    _refuse_untrainable(dataset, where)
     return DatasetVersion(
         dataset=id,
         digest=dataset.digest,
         shape=dataset.shape,
+        format=dataset.format,
         example_count=dataset.example_count,
         text_bytes=int(dataset.report.get("text_bytes", dataset.size_bytes)),
     )
+
+
+def _refuse_untrainable(dataset: Dataset, where: str) -> None:
+    """DatasetUnsuitable for sound data that no trainer here can take."""
+    if dataset.shape == Shape.PREFERENCE:
+        raise DatasetUnsuitable.of(
+            where, "holds preferences, and a supervised run trains on prompts or conversations"
+        )
+    found = NOT_TRAINED & dict(dataset.report.get("counts", {})).keys()
+    for code in sorted(found):
+        raise DatasetUnsuitable.of(where, f"{code}: {RULES[code].why} {RULES[code].suggestion}")
 
 
 def _unfit(

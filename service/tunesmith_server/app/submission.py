@@ -104,7 +104,7 @@ class Submission:
             self._admission.admit(scope, run, now)
             return scope.add_fine_tune(run, _first_events(run, now))
 
-        run = await self._commands.run(call, tenant, name, FineTune, make)
+        run = await self._commands.run(call, tenant, name, FineTune, make, brief=True)
         if not call.validate_only:
             self._hints.notify("queue")
         return run

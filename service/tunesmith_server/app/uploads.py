@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 import structlog
-from tunesmith.dataset_rules import Shape
+from tunesmith.dataset_rules import Format, Shape
 
 from tunesmith_server.app.admission import Admission, UsageRow
 from tunesmith_server.app.commands import Call, Commands, refuse_suspended
@@ -46,6 +46,7 @@ class Upload:
     display_name: str = ""
     labels: Mapping[str, str] | None = None
     shape: Shape | None = None
+    format: Format | None = None
     size_bytes: int = 0
     """Of the whole; 0 if it is not known."""
     request_id: str = ""
@@ -129,7 +130,13 @@ class Uploads:
         begun = await begin(call, tenant, upload)
         if begun.answer is not None:
             return await self._repeated(begun.answer, sent)
-        intake = Intake(tenant, begun.room, shape=upload.shape)
+        intake = Intake(
+            tenant,
+            begun.room,
+            shape=upload.shape,
+            format=upload.format,
+            file_name=upload.file_name,
+        )
         if begun.upload is None:
             async with self._blobs.writer() as writer:
                 return await self._finished(call, name, upload, sent, intake, writer, None)

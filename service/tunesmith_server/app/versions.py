@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tunesmith.dataset_rules import Report, encode_report
+from tunesmith.dataset_rules import Format, Report, encode_report
 
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.domain.dataset import Dataset, DatasetState
@@ -50,7 +50,7 @@ class Versions:
         QuotaExceeded.
         """
         current = _current(scope, new.name.id)
-        if current is not None and current.digest == new.blob.digest:
+        if current is not None and _is_same(current, new):
             return current
         version = Dataset(
             name=new.name,
@@ -60,6 +60,7 @@ class Versions:
             size_bytes=new.blob.size,
             example_count=new.report.example_count,
             shape=new.report.shape.value if new.report.shape else "",
+            format=new.report.format.value if new.report.format else "",
             report=encode_report(new.report),
             create_time=now,
             version_time=now,
@@ -86,6 +87,14 @@ def _after(current: Dataset, version: Dataset, new: NewVersion) -> Dataset:
         display_name=current.display_name if new.display_name is None else new.display_name,
         labels=current.labels if new.labels is None else version.labels,
     )
+
+
+def _is_same(current: Dataset, new: NewVersion) -> bool:
+    """Whether there is nothing new. The same bytes read as another format are other examples."""
+    # of a version from before there were others, JSON lines
+    before = Format(current.format or Format.JSONL)
+    after = new.report.format or Format.JSONL
+    return current.digest == new.blob.digest and before is after
 
 
 def _current(scope: TenantScope, id: str) -> Dataset | None:

@@ -37,6 +37,9 @@ class Dataset:
     display_name: str = ""
     file_name: str = ""
     """As the caller's file was called: shown, never used as a path."""
+    format: str = ""
+    """Of the file, as told or detected, such as `csv`; empty where none could be told, and for
+    versions of before there were others than `jsonl`."""
     labels: Mapping[str, str] = field(default_factory=dict)
     parent_digest: str = ""
     version: int = 1

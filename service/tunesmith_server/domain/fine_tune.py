@@ -114,6 +114,8 @@ class DatasetVersion:
     shape: str
     example_count: int
     text_bytes: int
+    format: str = ""
+    """Of the file, such as `csv`; empty for `jsonl` of before there were others."""
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,19 @@ async def test_a_file_is_checked_without_any_service(
     assert report["valid"] is False
 
 
+async def test_a_file_of_any_format_is_checked_and_may_be_told_to_be_another(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("prompt,completion\n" + "".join(f"{i},{i}\n" for i in range(100)))
+    report = json.loads((await tunesmith("datasets", "check", str(file), "-o", "json")).stdout)
+    assert (report["format"], report["encoding"], report["example_count"]) == ("csv", "utf-8", 100)
+    told = await tunesmith("datasets", "check", str(file), "--format", "txt", "-o", "json")
+    assert json.loads(told.stdout)["example_count"] == 101
+    wrong = await tunesmith("datasets", "check", str(file), "--format", "parquet")
+    assert wrong.exit_code == 2
+
+
 async def test_errors_are_words_with_a_line_for_each_field(service: FakeService):
     bad = error_details_pb2.BadRequest()
     bad.field_violations.add(field="spec.n_epochs", description="is 900")

@@ -6,8 +6,8 @@ from tunesmith.v1 import catalog_pb2_grpc as rpc
 from tunesmith_server.app.catalogue import Catalogue
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.names import base_model_id, checked_id
-from tunesmith_server.edge.grpc.interceptors import Context, call, principal
 from tunesmith_server.edge.grpc.requests import masked, page, price
+from tunesmith_server.edge.grpc.stages import Context, call, principal
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
 _SETTABLE = (

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from tunesmith.dataset_rules import Shape, decode_report
+from tunesmith.dataset_rules import Format, Shape, decode_report
 from tunesmith.v1 import common_pb2 as common
 from tunesmith.v1 import dataset_pb2 as pb
 from tunesmith.v1 import dataset_pb2_grpc as rpc
@@ -13,8 +13,8 @@ from tunesmith_server.app.uploads import Sent, Upload, Uploads
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import InvalidArgument
 from tunesmith_server.domain.names import DatasetName, TenantName
-from tunesmith_server.edge.grpc.interceptors import Context, call, principal
 from tunesmith_server.edge.grpc.requests import digest, page, timestamp
+from tunesmith_server.edge.grpc.stages import Context, call, principal
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 from tunesmith_server.edge.grpc.upload_stream import Parts, header_of
 
@@ -22,8 +22,11 @@ _STATES = {state: getattr(pb, f"DATASET_STATE_{state.name}") for state in Datase
 _SHAPES = {
     Shape.PROMPT_COMPLETION: pb.DATASET_SHAPE_PROMPT_COMPLETION,
     Shape.CHAT: pb.DATASET_SHAPE_CHAT,
+    Shape.PREFERENCE: pb.DATASET_SHAPE_PREFERENCE,
 }
 _SHAPE_OF = {number: shape for shape, number in _SHAPES.items()}
+_FORMATS = {format: getattr(pb, f"DATASET_FORMAT_{format.name}") for format in Format}
+_FORMAT_OF = {number: format for format, number in _FORMATS.items()}
 _SHOWN = 20
 _FINDINGS_A_MESSAGE = 500
 
@@ -50,6 +53,7 @@ class DatasetServicer(rpc.DatasetServiceServicer):
             display_name=header.display_name,
             labels=dict(header.labels),
             shape=_shape(header.shape, "header.shape"),
+            format=_FORMAT_OF.get(header.format),
             size_bytes=header.size_bytes,
             request_id=header.request_id,
             hash=_hash(header),
@@ -78,6 +82,7 @@ class DatasetServicer(rpc.DatasetServiceServicer):
             id=request.dataset_id,
             uri=request.uri,
             shape=_shape(request.shape, "shape"),
+            format=_FORMAT_OF.get(request.format),
             sha256=request.sha256,
         )
         dataset = await self._imports.take(call(request), wanted)
@@ -207,6 +212,7 @@ def _resource(dataset: Dataset) -> pb.Dataset:
         parent_digest=dataset.parent_digest,
         version_number=dataset.version,
         shape=_SHAPES.get(Shape(dataset.shape)) if dataset.shape else None,
+        format=_FORMATS.get(Format(dataset.format)) if dataset.format else None,
         size_bytes=dataset.size_bytes,
         example_count=dataset.example_count,
         file_name=dataset.file_name,
