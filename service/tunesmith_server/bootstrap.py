@@ -5,7 +5,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -19,6 +19,7 @@ from tunesmith_server.adapters.local.artefacts import LocalArtefacts
 from tunesmith_server.adapters.local.backend import LocalBackend
 from tunesmith_server.adapters.local.bases import BaseLibrary
 from tunesmith_server.adapters.owners import may_live, this_process
+from tunesmith_server.adapters.sources import UriSources
 from tunesmith_server.adapters.sql.engine import libpq_conninfo
 from tunesmith_server.adapters.sql.store import SqlStore
 from tunesmith_server.adapters.training_data import TrainingData
@@ -34,6 +35,7 @@ from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.app.dispatcher import Dispatcher
 from tunesmith_server.app.explaining import Explaining
 from tunesmith_server.app.fine_tunes import FineTunes
+from tunesmith_server.app.imports import Imports
 from tunesmith_server.app.models import Models
 from tunesmith_server.app.pages import Pager
 from tunesmith_server.app.presence import Presence
@@ -42,11 +44,15 @@ from tunesmith_server.app.rates import Rates
 from tunesmith_server.app.scheduler import Scheduler
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission
+from tunesmith_server.app.sweeping import Sweeper
 from tunesmith_server.app.tenants import Tenants
+from tunesmith_server.app.uploads import Uploads
+from tunesmith_server.app.versions import Versions
 from tunesmith_server.app.watch import Watches
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.tokens import Sealer
 from tunesmith_server.edge.grpc.server import GrpcEdge, UseCases
+from tunesmith_server.settings import Imports as ImportSettings
 from tunesmith_server.settings import Issuer, Settings
 
 log = structlog.get_logger(__name__)
@@ -96,6 +102,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         limits = settings.default_limits.model_dump()
         admission = Admission({name: limit for name, limit in limits.items() if limit is not None})
         commands = Commands(store, clock)
+        versions = Versions(admission, new_uid)
         rates = Rates(store, admission, clock)
         owner = this_process(settings.local.node, new_uid()[-8:])
         presence = Presence(store, admission, clock, owner)
@@ -151,6 +158,14 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             is_alive=lambda owner: may_live(owner, node),
         )
         scheduler = Scheduler(store, admission, hints, clock, node=node, slots=slots)
+        sweeper = Sweeper(
+            store,
+            blobs,
+            admission,
+            clock,
+            interval=settings.sweeper.interval_seconds,
+            age=timedelta(seconds=settings.sweeper.age_seconds),
+        )
         edge = GrpcEdge(
             settings.grpc,
             Authenticator(keys, identities, store),
@@ -170,7 +185,20 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
                 steering=Steering(commands, admission, hints, clock),
                 explaining=Explaining(store, admission, clock, node=node, slots=slots),
                 watches=watches,
-                datasets=Datasets(store, commands, admission, blobs, pager, clock, new_uid),
+                datasets=Datasets(store, commands, admission, blobs, pager, clock),
+                uploads=Uploads(
+                    store,
+                    commands,
+                    admission,
+                    blobs,
+                    versions,
+                    clock,
+                    new_uid,
+                    patience=settings.uploads.chunk_seconds,
+                ),
+                imports=Imports(
+                    store, commands, admission, blobs, _sources(settings.imports), versions, clock
+                ),
                 models=Models(
                     store, commands, admission, artefacts, inference, pager, rates, clock
                 ),
@@ -193,6 +221,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             asyncio.create_task(scheduler.run(), name="scheduler"),
             asyncio.create_task(commands.write_refused(), name="audit"),
             asyncio.create_task(presence.run(), name="presence"),
+            asyncio.create_task(sweeper.run(), name="sweeper"),
         ]
         for task in background:
             task.add_done_callback(_report_death)
@@ -207,6 +236,16 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
             log.info("stopped")
+
+
+def _sources(settings: ImportSettings) -> UriSources:
+    return UriSources(
+        folders=settings.folders,
+        hosts=settings.hosts,
+        buckets=settings.buckets,
+        most_bytes=int(settings.max_bytes),
+        seconds=settings.seconds,
+    )
 
 
 def _trusted(settings: Issuer) -> TrustedIssuer:

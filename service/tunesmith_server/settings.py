@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tunesmith_server.domain.access import Role
+from tunesmith_server.domain.hosts import AllowedHosts
 from tunesmith_server.domain.identity import ClaimRule, is_tamper_proof
 from tunesmith_server.domain.tenant import KEY_PREFIX
 
@@ -94,6 +95,81 @@ class Watch(BaseModel, frozen=True, extra="forbid"):
 
     bookmark_seconds: float = Field(15, gt=0, description="a quiet stream shows life this often")
     max_age_seconds: float = Field(1500, gt=0, description="a stream older than this is resumed")
+
+
+class Uploads(BaseModel, frozen=True, extra="forbid"):
+    """Files that callers send."""
+
+    chunk_seconds: float = Field(
+        60, gt=0, description="a stream of which nothing more comes for so long is ended"
+    )
+
+
+def _each(text: str) -> tuple[str, ...]:
+    return tuple(entry.strip() for entry in text.split(",") if entry.strip())
+
+
+class Imports(BaseModel, frozen=True, extra="forbid"):
+    """Files that the service fetches itself. What is empty allows nothing."""
+
+    file_roots: str = Field(
+        "",
+        description="folders that file: may read from, by comma; {tenant} is the caller's tenant",
+    )
+    http_allow: str = Field(
+        "",
+        description="hosts that https: and http: may ask, by comma: names, *.names and * for "
+        "public addresses, networks such as 10.1.0.0/16 for any",
+    )
+    s3_allow: str = Field(
+        "", description="s3://bucket/prefix, by comma, that s3: may read; {tenant} as above"
+    )
+    max_bytes: ByteSize = Field(ByteSize(5 * 2**30), description="largest file taken")
+    seconds: float = Field(3600, gt=0, description="time that fetching one file may take")
+
+    @field_validator("file_roots")
+    @classmethod
+    def _absolute(cls, text: str) -> str:
+        if relative := [entry for entry in _each(text) if not Path(entry).is_absolute()]:
+            raise ValueError(f"{relative[0]!r} is no absolute path")
+        return text
+
+    @field_validator("http_allow")
+    @classmethod
+    def _hosts(cls, text: str) -> str:
+        AllowedHosts(_each(text))  # ValueError for a network that is too wide
+        return text
+
+    @field_validator("s3_allow")
+    @classmethod
+    def _prefixes(cls, text: str) -> str:
+        if other := [entry for entry in _each(text) if not entry.startswith("s3://")]:
+            raise ValueError(f"{other[0]!r} is not of the form s3://bucket/prefix")
+        return text
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Each of `file_roots`."""
+        return _each(self.file_roots)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Each of `http_allow`."""
+        return _each(self.http_allow)
+
+    @property
+    def buckets(self) -> tuple[str, ...]:
+        """Each of `s3_allow`."""
+        return _each(self.s3_allow)
+
+
+class Sweeper(BaseModel, frozen=True, extra="forbid"):
+    """What nothing refers to any more."""
+
+    interval_seconds: float = Field(3600, gt=0, description="time between two rounds")
+    age_seconds: float = Field(
+        3600, gt=0, description="bytes lie so long before they may go; longer than any commit takes"
+    )
 
 
 class DefaultLimits(BaseModel, frozen=True, extra="forbid"):
@@ -189,6 +265,9 @@ class Settings(BaseSettings):
     local: Local = Local()
     inference: Inference = Inference()
     watch: Watch = Watch()
+    uploads: Uploads = Uploads()
+    imports: Imports = Imports()
+    sweeper: Sweeper = Sweeper()
     default_limits: DefaultLimits = DefaultLimits()
     drain_seconds: float = Field(10, ge=0, description="time for calls under way after SIGTERM")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")

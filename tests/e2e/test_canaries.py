@@ -79,7 +79,7 @@ async def test_training_and_answering_leave_no_key_anywhere_and_text_only_with_t
     assert not found(keys, sinks)
     assert b"TUNESMITH_" not in seen  # a setting may be a secret
     elsewhere = {name: sink for name, sink in sinks.items() if name not in with_the_data}
-    quoted = {"table datasets", "table dataset_versions", "tunesmith.db", "tunesmith.db-wal"}
+    quoted = {"table datasets", "table versions", "tunesmith.db", "tunesmith.db-wal"}
     assert not found(texts, elsewhere, dict.fromkeys(quoted, EXCERPT))
 
 

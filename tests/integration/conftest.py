@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from tunesmith_server.bootstrap import Running, serve
-from tunesmith_server.settings import Grpc, Local, Settings, Watch
+from tunesmith_server.settings import Grpc, Imports, Local, Settings, Watch
 
 from tests.fakes.issuer import FakeIssuer
 from tests.integration.calls import ADMIN_KEY, ROWS, Caller, a_tenant, jsonl
@@ -23,6 +23,7 @@ def server_settings(database_url: str, tmp_path: Path) -> Settings:
         grpc=Grpc(listen="127.0.0.1:0"),
         local=Local(slots=0),
         watch=Watch(bookmark_seconds=0.3),
+        imports=Imports(file_roots=str(tmp_path / "sources")),
         drain_seconds=0.5,
         log_level="error",
     )

@@ -32,6 +32,7 @@ from tunesmith_server.domain.quota import (
     shown_scope,
     tenant_scope,
 )
+from tunesmith_server.domain.upload import KeptUpload
 from tunesmith_server.ports import TenantScope, Usage
 
 _WAITING = (Dimension.FINE_TUNES_QUEUED,)
@@ -186,6 +187,17 @@ class Admission:
         for version in range(1, dataset.version + 1):
             scope.release(_version_key(dataset, version), (Dimension.DATASET_BYTES,), now)
         scope.release(dataset.uid, (Dimension.DATASETS,), now)
+
+    def keep_upload(self, scope: TenantScope, upload: KeptUpload, now: datetime) -> None:
+        """Hold what an upload that broke off takes until it goes on, or QuotaExceeded."""
+        dimension, size = Dimension.DATASET_BYTES, upload.kept_bytes
+        asked = asks(scope.chain(), self.defaults, dimension, size, now)
+        if found := scope.reserve(upload.uid, asked, now):
+            raise QuotaExceeded(upload.tenant, found)
+
+    def upload_gone(self, scope: TenantScope, upload: KeptUpload, now: datetime) -> None:
+        """Give back what an upload holds: it goes on, is a version, or is thrown away."""
+        scope.release(upload.uid, (Dimension.DATASET_BYTES,), now)
 
     def room_for_bytes(self, scope: TenantScope, now: datetime) -> UsageRow:
         """How many bytes of datasets the tenant may still keep: see `remaining`."""

@@ -44,8 +44,21 @@ def once(
         answer = make()
         tx.system.set_answer(tenant, request.request_id, msgspec.json.encode(answer))
         return answer, True
+    return _answer(request, first, kind), False
+
+
+def remembered(tx: Transaction, tenant: str, request: Once | None, kind: type[T]) -> T | None:
+    """The answer that a request had when it came first; None if it did not come before.
+
+    For who would take long only to find out at the end. RequestIdReused.
+    """
+    first = tx.system.remembered(tenant, request.request_id) if request else None
+    return _answer(request, first, kind) if request and first else None
+
+
+def _answer(request: Once, first: Remembered, kind: type[T]) -> T:
     if (first.method, first.body_hash) != (request.method, request.body_hash):
         raise RequestIdReused(
             [FieldViolation("request_id", "was used before with another method or body")]
         )
-    return msgspec.json.decode(first.answer, type=kind), False
+    return msgspec.json.decode(first.answer, type=kind)

@@ -358,4 +358,6 @@ def _clear(scope: TenantScope, clock: Clock, admission: Admission) -> list[str]:
         for _, dataset in datasets:
             admission.dataset_deleted(scope, dataset, now)
             scope.delete_dataset(dataset.name.id)
+    for upload in scope.uploads():
+        admission.upload_gone(scope, upload, now)
     return gone

@@ -38,8 +38,8 @@ _TABLE: dict[str, dict[frozenset[Role], str]] = {
         " ListFineTuneEvents WatchFineTune WatchFineTunes ListCheckpoints GetResults",
     },
     "DatasetService": {
-        _EDIT: "UploadDataset ImportDataset DeleteDataset PrepareDataset SplitDataset",
-        _VIEW: "GetUpload GetDataset ListDatasets ListDatasetVersions GetDatasetStatistics"
+        _EDIT: "UploadDataset GetUpload ImportDataset DeleteDataset PrepareDataset SplitDataset",
+        _VIEW: "GetDataset ListDatasets ListDatasetVersions GetDatasetStatistics"
         " DownloadDataset ValidateDataset ListDescendants",
     },
     "ModelService": {

@@ -18,7 +18,7 @@ class DatasetState(StrEnum):
 
 @dataclass(frozen=True)
 class Dataset:
-    """The current version of a dataset."""
+    """A version of a dataset; under the name alone, the current one."""
 
     name: DatasetName
     uid: str

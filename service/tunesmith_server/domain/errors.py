@@ -10,6 +10,7 @@
     - DatasetUnsuitable   sound data, but not for what the run is to do
     - PromptTooLong       more tokens than the model's context holds
     - ChecksumMismatch    what arrived is not what was sent
+    - PayloadTooLarge     more bytes than the installation takes
   - Unauthenticated       no credential, or one that opens nothing
   - PermissionDenied      the credential's role does not allow the call
   - NotFound              the thing named is not there, or not the caller's
@@ -20,11 +21,14 @@
     - ResourceInUse       something still uses the resource
     - FieldImmutable      the update would change what is fixed once made
     - BackendUnsuitable   no backend here can do what is asked
+    - SourceUnreadable    the source of an import could not be read
   - EtagMismatch          somebody else changed it first
   - PlanStale             what the plan was made from has changed
   - QuotaExceeded         the tenant's limit would be passed
   - RateLimited           too many in this minute
   - StorageFull           no room to keep what was sent
+  - OffsetMismatch        a piece of an upload does not begin where the upload stands
+  - RequestInProgress     the first call with this request_id has not ended
   - CursorExpired         the history asked for is no longer kept
   - Unavailable           something the platform needs is away; try again
     - OutcomeUnknown      it went away at the last moment: it may be done; look first
@@ -127,6 +131,16 @@ class ChecksumMismatch(InvalidArgument):
     reason = "CHECKSUM_MISMATCH"
 
 
+class PayloadTooLarge(InvalidArgument):
+    """More bytes than the installation takes."""
+
+    reason = "PAYLOAD_TOO_LARGE"
+
+    def __init__(self, field: str, description: str, *, limit: int) -> None:
+        super().__init__([FieldViolation(field, description)])
+        self.limit = limit
+
+
 class Unauthenticated(DomainError):
     """No credential, or one that opens nothing. Unknown, revoked and expired look the same."""
 
@@ -203,6 +217,16 @@ class BackendUnsuitable(PreconditionFailed):
     reason = "BACKEND_UNSUITABLE"
 
 
+class SourceUnreadable(PreconditionFailed):
+    """The source of an import could not be read; `status` is what it answered, such as 404."""
+
+    reason = "SOURCE_UNREADABLE"
+
+    def __init__(self, uri: str, description: str, *, status: str = "") -> None:
+        super().__init__(uri, description)
+        self.status = status
+
+
 class PlanStale(DomainError):
     """What the plan was made from has changed since."""
 
@@ -265,6 +289,28 @@ class StorageFull(DomainError):
     """No room to keep what was sent."""
 
     reason = "STORAGE_FULL"
+
+
+class OffsetMismatch(DomainError):
+    """A piece of an upload does not begin at `received`, where the upload stands (bytes)."""
+
+    reason = "OFFSET_MISMATCH"
+
+    def __init__(self, offset: int, received: int) -> None:
+        super().__init__(
+            f"chunk.offset: is {offset}, but {received} bytes have arrived: go on from there"
+        )
+        self.received = received
+
+
+class RequestInProgress(DomainError):
+    """The first call with this request_id has not ended; again after `retry_after` seconds."""
+
+    reason = "REQUEST_IN_PROGRESS"
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class CursorExpired(DomainError):

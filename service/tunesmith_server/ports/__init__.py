@@ -1,12 +1,13 @@
 """What the use cases need from the world, as seen from the use cases.
 
 `tenant_scope`, `system_scope` and `store` keep what is known; `engines` train and answer;
-`artefacts` hold bytes; `world` is the rest.
+`artefacts` hold bytes, `sources` bring them; `world` is the rest.
 """
 
-from tunesmith_server.ports.artefacts import Artefacts, BlobRef, Blobs, BlobWriter
+from tunesmith_server.ports.artefacts import Artefacts, BlobRef, Blobs, BlobWriter, Keep, PartWriter
 from tunesmith_server.ports.engines import Backend, Inference
 from tunesmith_server.ports.rows import Claim, PageOf, Remembered, Usage
+from tunesmith_server.ports.sources import Source, Sources
 from tunesmith_server.ports.store import Store, Transaction
 from tunesmith_server.ports.system_scope import SystemScope
 from tunesmith_server.ports.tenant_scope import TenantScope
@@ -23,8 +24,12 @@ __all__ = [
     "Hints",
     "Identities",
     "Inference",
+    "Keep",
     "PageOf",
+    "PartWriter",
     "Remembered",
+    "Source",
+    "Sources",
     "Store",
     "SystemScope",
     "TenantScope",

@@ -1,8 +1,9 @@
 """Bytes under their digest, and the folders of models."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +23,27 @@ class BlobWriter(Protocol):
     async def commit(self) -> BlobRef: ...
 
 
+class PartWriter(BlobWriter, Protocol):
+    """Receives a blob in several goes: see `Blobs.part`."""
+
+    @property
+    def offset(self) -> int:
+        """How much has arrived, in bytes; nothing once it is a blob, or discarded."""
+        ...
+
+    def kept(self) -> AsyncIterator[bytes]:
+        """What had arrived before: to be read, all of it, before anything is written."""
+        ...
+
+    async def discard(self) -> None:
+        """Keep nothing of it."""
+        ...
+
+
+Keep = Container[str] | Callable[[Sequence[str]], Awaitable[Container[str]]]
+"""What is referred to, or a question which of some are."""
+
+
 class Blobs(Protocol):
     """Keeps bytes under their sha256 (hex). Raises StorageFull and Unavailable."""
 
@@ -29,8 +51,29 @@ class Blobs(Protocol):
         """A writer; without a commit nothing remains of what was written."""
         ...
 
-    def read(self, digest: str) -> AsyncIterator[bytes]: ...
+    def part(self, uid: str) -> AbstractAsyncContextManager[PartWriter]:
+        """A writer that goes on with what has arrived of an upload, a UUID of ours.
+
+        Without a commit, what was written stays, over the loss of the process. RequestInProgress
+        where another has it open.
+        """
+        ...
+
+    async def part_size(self, uid: str) -> int:
+        """How much has arrived of an upload, in bytes; 0 if nothing has."""
+        ...
+
+    def read(self, digest: str, offset: int = 0) -> AsyncIterator[bytes]: ...
     async def fetch(self, digest: str, to_path: Path) -> None: ...
+    async def sweep(
+        self, keep: Keep, older_than: timedelta, keep_parts: Keep = ...
+    ) -> Sequence[str]:
+        """Remove blobs that nothing refers to and parts that may not go on; the keys removed.
+
+        Of what is older than `older_than` alone: a blob is there before what refers to it. Safe on
+        several replicas at once.
+        """
+        ...
 
 
 class Artefacts(Protocol):

@@ -10,6 +10,7 @@ from tunesmith_server.domain.fair_share import Share
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.tenant import ApiKey, Tenant
+from tunesmith_server.domain.upload import KeptUpload
 from tunesmith_server.ports.rows import Claim, PageOf, Remembered
 
 
@@ -150,6 +151,10 @@ class SystemScope(Protocol):
         """
         ...
 
+    def remembered(self, tenant: str, request_id: str) -> Remembered | None:
+        """The answer to `request_id`, if it has one."""
+        ...
+
     def set_answer(self, tenant: str, request_id: str, answer: bytes) -> None:
         """Fill in the answer of a request_id claimed in this transaction."""
         ...
@@ -167,4 +172,22 @@ class SystemScope(Protocol):
 
     def active_uids(self) -> Sequence[str]:
         """Uids of the runs that have not ended, for the orphan reaper."""
+        ...
+
+    # the sweeper: see app/sweeping.py, the only caller
+    def uploads(
+        self, after: str, limit: int, *, expired_at: datetime | None = None
+    ) -> Sequence[KeptUpload]:
+        """Uploads of any tenant after a uid; those that have expired at a moment, if one is given.
+
+        By uid.
+        """
+        ...
+
+    def known_uploads(self, uids: Sequence[str]) -> set[str]:
+        """Those of the uids whose uploads may go on."""
+        ...
+
+    def referred_to(self, digests: Sequence[str]) -> set[str]:
+        """Those of the digests that a version of a dataset or a run that has not ended has."""
         ...

@@ -1,12 +1,13 @@
 """The blocking file operations of a store in a folder; they run in threads."""
 
+import fcntl
 import hashlib
 import os
 import threading
 from contextlib import suppress
 from pathlib import Path
 
-from tunesmith_server.adapters.blobs.keys import temporary_key
+from tunesmith_server.adapters.blobs.keys import part_key, temporary_key
 
 
 class PartialFile:
@@ -16,9 +17,9 @@ class PartialFile:
     still does must neither race with the clean-up nor reach another file.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, key: str = "") -> None:
         self._folder = folder
-        self._path = folder / temporary_key()
+        self._path = folder / (key or temporary_key())
         self._lock = threading.Lock()
         self._descriptor: int | None = None
         self._done = False
@@ -74,6 +75,80 @@ class PartialFile:
         if self._descriptor is not None:
             with suppress(OSError):
                 os.close(self._descriptor)
+
+
+class PartFile(PartialFile):
+    """What has arrived of one upload: a file that stays until it has an address or is discarded.
+
+    Locked while it is open, against every other process of this machine, too; a process that dies
+    lets go of it.
+    """
+
+    def __init__(self, folder: Path, uid: str) -> None:
+        super().__init__(folder, part_key(uid))
+
+    def open(self) -> int:
+        """Open it, or make it; its size. BlockingIOError if somebody else has it open."""
+        with self._lock:
+            return os.fstat(self._opened()).st_size
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Some bytes from an offset on."""
+        with self._lock:
+            return os.pread(self._opened(), size, offset)
+
+    def sync(self) -> None:
+        """Make what was written last, over a loss of power, too."""
+        with self._lock:
+            if not self._done:
+                os.fdatasync(self._opened())
+
+    def leave(self) -> None:
+        """Let go of it and let it lie; one without a byte goes."""
+        with self._lock:
+            if self._done or self._descriptor is None:
+                return
+            try:
+                if os.fstat(self._descriptor).st_size:
+                    os.fsync(self._descriptor)
+                    _sync_folder(self._path.parent)
+                else:
+                    self._path.unlink(missing_ok=True)
+            finally:
+                self._close()
+
+    def _opened(self) -> int:
+        if self._descriptor is None:
+            if self._done:
+                raise RuntimeError("the part was left")
+            self._path.parent.mkdir(exist_ok=True)
+            self._descriptor = self._locked()
+        return self._descriptor
+
+    def _locked(self) -> int:
+        """A descriptor of the file that has this name, with the lock on it."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        while True:
+            descriptor = os.open(self._path, flags, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # who had it may have just moved it to its address, where nobody may write
+                if self._path.stat().st_ino == os.fstat(descriptor).st_ino:
+                    return descriptor
+            except FileNotFoundError:
+                pass
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+
+
+def size_of(path: Path) -> int:
+    """The size of a file in bytes; 0 if there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def probe(folder: Path) -> None:

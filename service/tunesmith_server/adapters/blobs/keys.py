@@ -3,6 +3,7 @@
 import re
 import uuid
 
+_PART = re.compile(r"[0-9a-f-]{36}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -22,3 +23,17 @@ def digest_of(key: str) -> str | None:
 def temporary_key() -> str:
     """A key that nobody else uses, for what is not complete yet."""
     return f"tmp/{uuid.uuid4().hex}"
+
+
+def part_key(uid: str) -> str:
+    """Where what has arrived of an upload lies; ValueError if `uid` is no UUID."""
+    if not _PART.fullmatch(uid):
+        raise ValueError("an upload's uid is a UUID in lower case")
+    return f"parts/{uid}"
+
+
+def part_of(key: str) -> str | None:
+    """The uid of the upload that a key is part of, or None if it is no such key of ours."""
+    folder, _, rest = key.partition("/")
+    uid = rest.partition("/")[0]
+    return uid if folder == "parts" and _PART.fullmatch(uid) else None

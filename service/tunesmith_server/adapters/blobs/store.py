@@ -3,7 +3,7 @@
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,12 +15,23 @@ from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
 
 from tunesmith_server.adapters.blobs import files
 from tunesmith_server.adapters.blobs.faults import BlobCorrupt, BlobMissing, translated
-from tunesmith_server.adapters.blobs.keys import digest_of, key_of, temporary_key
+from tunesmith_server.adapters.blobs.keys import (
+    digest_of,
+    key_of,
+    part_key,
+    part_of,
+    temporary_key,
+)
+from tunesmith_server.adapters.blobs.parts import (
+    FilePartWriter,
+    ObjectPartWriter,
+    PartWriter,
+    chain,
+)
 from tunesmith_server.adapters.blobs.writers import CHUNK, BlobWriter, FileWriter, ObjectWriter
-from tunesmith_server.ports import BlobRef
+from tunesmith_server.ports import BlobRef, Keep
 
-Keep = Container[str] | Callable[[str], Awaitable[bool]]
-"""The digests that are referred to, or a question about one digest."""
+_PAGE = 500
 
 
 class Blobs:
@@ -32,6 +43,7 @@ class Blobs:
     def __init__(self, store: ObjectStore, *, folder: Path | None = None) -> None:
         self._store = store
         self._folder = folder
+        self._parts_held: set[str] = set()
 
     @classmethod
     def open(cls, url: str, settings: Mapping[str, Any] | None = None) -> Self:
@@ -57,6 +69,22 @@ class Blobs:
         if self._folder is not None:
             return FileWriter(self._folder)
         return ObjectWriter(self._store)
+
+    def part(self, uid: str) -> AbstractAsyncContextManager[PartWriter]:
+        """A writer that goes on with what has arrived of an upload; `uid` is ours, a UUID.
+
+        Without a commit, what was written stays. RequestInProgress where another has it open.
+        """
+        if self._folder is not None:
+            return FilePartWriter(self._folder, uid)
+        return ObjectPartWriter(self._store, uid, self._parts_held)
+
+    async def part_size(self, uid: str) -> int:
+        """How much has arrived of an upload, in bytes; 0 if nothing has."""
+        if self._folder is not None:
+            with translated("read"):
+                return await asyncio.to_thread(files.size_of, self._folder / part_key(uid))
+        return sum((await chain(self._store, uid))[0].values())
 
     async def put_file(self, path: Path) -> BlobRef:
         """Keep a copy of a file; OSError if it cannot be read."""
@@ -125,19 +153,21 @@ class Blobs:
         """Where a blob lies on this machine, to be read only; None in any other kind of store."""
         return None if self._folder is None else self._folder / key_of(digest)
 
-    async def sweep(self, keep: Keep, older_than: timedelta) -> list[str]:
+    async def sweep(
+        self, keep: Keep, older_than: timedelta, keep_parts: Keep = frozenset()
+    ) -> list[str]:
         """Remove blobs that nothing refers to and remains of broken uploads; the keys removed.
 
         Only what is older than `older_than` goes: a blob is committed before the row that refers to
-        it. A commit of content that is already there makes the blob young again.
+        it. A commit of content that is already there makes the blob young again. `keep` is asked
+        about digests, `keep_parts` about the uids of uploads that may go on.
         """
         now = datetime.now(UTC)
         removed: list[str] = []
-        async for key, modified in self._listed():
-            if now - modified <= older_than or await _is_kept(key, keep):
-                continue
-            if await self._remove_if_old(key, now - older_than):
-                removed.append(key)
+        async for keys in self._older(now - older_than):
+            for key in await _unkept(keys, keep, keep_parts):
+                if await self._remove_if_old(key, now - older_than):
+                    removed.append(key)
         return removed
 
     async def check(self) -> None:
@@ -150,13 +180,12 @@ class Blobs:
             await obstore.put_async(self._store, key, b"probe")
             await obstore.delete_async(self._store, key)
 
-    async def _listed(self) -> AsyncIterator[tuple[str, datetime]]:
-        """Every object of ours and when it was last written."""
-        for prefix in ("sha256", "tmp"):
+    async def _older(self, than: datetime) -> AsyncIterator[list[str]]:
+        """Objects of ours that were last written before a moment, a page at a time."""
+        for prefix in ("sha256", "tmp", "parts"):
             with translated("list"):
-                async for page in obstore.list(self._store, prefix):
-                    for item in page:
-                        yield item["path"], item["last_modified"]
+                async for page in obstore.list(self._store, prefix, chunk_size=_PAGE):
+                    yield [item["path"] for item in page if item["last_modified"] < than]
 
     async def _remove_if_old(self, key: str, before: datetime) -> bool:
         """Remove an object, unless it was written again since it was listed."""
@@ -189,11 +218,22 @@ class Blobs:
                     await asyncio.to_thread(file.write, chunk)
 
 
-async def _is_kept(key: str, keep: Keep) -> bool:
-    """Whether the sweeper must leave an object alone; a thing that we did not make, in any case."""
-    if key.startswith("tmp/"):
-        return False
-    digest = digest_of(key)
-    if digest is None:
-        return True
-    return await keep(digest) if callable(keep) else digest in keep
+async def _unkept(keys: Sequence[str], keep: Keep, keep_parts: Keep) -> list[str]:
+    """What the sweeper may take of some objects: never a thing that we did not make."""
+    digests = {key: digest for key in keys if (digest := digest_of(key))}
+    parts = {key: uid for key in keys if (uid := part_of(key))}
+    kept = await _kept(keep, list(digests.values()))
+    kept_parts = await _kept(keep_parts, list(set(parts.values())))
+    return [
+        key
+        for key in keys
+        if key.startswith("tmp/")
+        or (key in digests and digests[key] not in kept)
+        or (key in parts and parts[key] not in kept_parts)
+    ]
+
+
+async def _kept(keep: Keep, what: Sequence[str]) -> Container[str]:
+    if not what:
+        return ()
+    return await keep(what) if callable(keep) else keep

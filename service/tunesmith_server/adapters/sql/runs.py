@@ -287,3 +287,11 @@ def _columns(run: FineTune) -> dict[str, Any]:
 def _due(run: FineTune) -> datetime | None:
     """When the dispatcher is to look: at once after a change, never at what is not under way."""
     return run.update_time if run.state.holds_slot else None
+
+
+def pinned(connection: Connection) -> set[str]:
+    """Digests of the datasets of all runs that have not ended."""
+    statement = select(*_READ).where(RUNS.c.state.not_in(_ENDED))
+    resolved = (run_of(row).resolved for row in connection.execute(statement))
+    used = ((each.training, each.validation) for each in resolved)
+    return {version.digest for pair in used for version in pair if version is not None}

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from tunesmith_server.adapters.sql.datasets import VERSIONS
 from tunesmith_server.adapters.sql.documents import (
     by_place,
     decoded,
@@ -21,7 +22,7 @@ from tunesmith_server.adapters.sql.filters import filtered, label_column
 from tunesmith_server.adapters.sql.prepared import Prepared
 from tunesmith_server.adapters.sql.queue import QueueStatements
 from tunesmith_server.adapters.sql.quota import bury
-from tunesmith_server.adapters.sql.runs import RUNS, event_of, news
+from tunesmith_server.adapters.sql.runs import RUNS, event_of, news, pinned
 from tunesmith_server.adapters.sql.tables import (
     ApiKeyRow,
     AuditRow,
@@ -32,13 +33,16 @@ from tunesmith_server.adapters.sql.tables import (
     SecretRow,
     ShareRow,
     TenantRow,
+    UploadRow,
 )
+from tunesmith_server.adapters.sql.uploads import UPLOADS, all_uploads
 from tunesmith_server.domain.audit import AuditRecord
 from tunesmith_server.domain.errors import AlreadyExists, NotFound, ResourceInUse
 from tunesmith_server.domain.events import Event
 from tunesmith_server.domain.model import BaseModel, Model
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tenant import ApiKey, Tenant
+from tunesmith_server.domain.upload import KeptUpload
 from tunesmith_server.ports import PageOf, Remembered
 
 SECRETS: Any = SecretRow.__table__  # type: ignore[attr-defined]
@@ -83,7 +87,7 @@ _ANSWER = Prepared(
 )
 
 # what refers to a tenant and goes with it, in an order that keeps every reference good
-_OF_TENANT: tuple[Any, ...] = (ApiKeyRow, ShareRow, PresenceRow)
+_OF_TENANT: tuple[Any, ...] = (ApiKeyRow, ShareRow, PresenceRow, UploadRow)
 
 _RUNS_A_STATEMENT = 1000
 
@@ -279,6 +283,29 @@ class SqlSystemScope(QueueStatements):
             return None
         row = self._connection.execute(select(REQUESTS).where(*_request(tenant, request_id))).one()
         return Remembered(row.method, row.body_hash, bytes(row.answer))
+
+    def remembered(self, tenant: str, request_id: str) -> Remembered | None:
+        """The answer to `request_id`, if it has one."""
+        statement = select(REQUESTS).where(*_request(tenant, request_id))
+        row = self._connection.execute(statement).one_or_none()
+        return Remembered(row.method, row.body_hash, bytes(row.answer)) if row else None
+
+    def uploads(
+        self, after: str, limit: int, *, expired_at: datetime | None = None
+    ) -> Sequence[KeptUpload]:
+        """Uploads of any tenant after a uid, by uid."""
+        return all_uploads(self._connection, after, limit, expired_at)
+
+    def known_uploads(self, uids: Sequence[str]) -> set[str]:
+        """Those of the uids whose uploads may go on."""
+        statement = select(UPLOADS.c.uid).where(UPLOADS.c.uid.in_(uids))
+        return set(self._connection.execute(statement).scalars())
+
+    def referred_to(self, digests: Sequence[str]) -> set[str]:
+        """Those of the digests that a version of a dataset or a run that has not ended has."""
+        statement = select(VERSIONS.c.digest).where(VERSIONS.c.digest.in_(digests))
+        found = set(self._connection.execute(statement).scalars())
+        return found | (pinned(self._connection) & set(digests))
 
     def set_answer(self, tenant: str, request_id: str, answer: bytes) -> None:
         """Fill in the answer of a request_id claimed in this transaction."""

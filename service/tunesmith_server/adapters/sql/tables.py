@@ -127,8 +127,30 @@ class DatasetRow(SQLModel, table=True):
     document: str = _document()
 
 
+class VersionRow(SQLModel, table=True):
+    """A version of a dataset; rows are only ever added, and go with their dataset."""
+
+    __tablename__ = "versions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant", "id"], ["datasets.tenant", "datasets.id"], ondelete="CASCADE"
+        ),
+        Index("ix_versions_digest", "digest"),
+    )
+    tenant: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    digest: str
+    parent_digest: str
+    version_time: datetime = _moment()
+    document: str = _document()
+
+
 class DatasetVersionRow(SQLModel, table=True):
-    """Every version a dataset has had."""
+    """Versions as the release before writes them, which knows one of each digest.
+
+    It reads none of them, nor does this one: the table goes with the next release.
+    """
 
     __tablename__ = "dataset_versions"
     __table_args__ = (
@@ -140,6 +162,23 @@ class DatasetVersionRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     digest: str = Field(primary_key=True)
     document: str = _document()
+
+
+class UploadRow(SQLModel, table=True):
+    """An upload that can go on. `tenant` is no reference: what is left is swept after its tenant.
+
+    `uid` names the part in the blob store. `kept_bytes` is what had arrived when it was last left.
+    """
+
+    __tablename__ = "uploads"
+    __table_args__ = (Index("ix_uploads_expire", "expire_time"),)
+    tenant: str = Field(primary_key=True)
+    principal: str = Field(primary_key=True)
+    request_id: str = Field(primary_key=True)
+    uid: str = Field(unique=True)
+    header_hash: str
+    kept_bytes: int = _amount()
+    expire_time: datetime = _moment()
 
 
 class FineTuneRow(SQLModel, table=True):
@@ -220,6 +259,8 @@ class ModelRow(SQLModel, table=True):
         Index("ix_models_page", "tenant", "create_time", "id"),
         Index("ix_models_public", "tenant", "public_name", unique=True),
         Index("ix_models_legacy", "tenant", "legacy_name"),
+        Index("ix_models_training", "tenant", "training_digest"),
+        Index("ix_models_validation", "tenant", "validation_digest"),
     )
     tenant: str = Field(primary_key=True, foreign_key="tenants.id")
     id: str = Field(primary_key=True)
@@ -227,6 +268,8 @@ class ModelRow(SQLModel, table=True):
     legacy_name: str
     create_time: datetime = _moment()
     base_model: str | None
+    training_digest: str | None
+    validation_digest: str | None
     labels: dict[str, str] | None = _labels()
     document: str = _document()
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from tunesmith_server.adapters.sql.datasets import MODELS, DatasetStatements
 from tunesmith_server.adapters.sql.documents import (
     by_place,
     decoded,
@@ -17,47 +18,26 @@ from tunesmith_server.adapters.sql.documents import (
     upsert,
 )
 from tunesmith_server.adapters.sql.filters import filtered, label_column
-from tunesmith_server.adapters.sql.prepared import Prepared
 from tunesmith_server.adapters.sql.queue import SHARES
 from tunesmith_server.adapters.sql.quota import LEDGER, Book
 from tunesmith_server.adapters.sql.runs import RunStatements
 from tunesmith_server.adapters.sql.system import KEYS, key_columns, key_of
-from tunesmith_server.adapters.sql.tables import (
-    DatasetRow,
-    DatasetVersionRow,
-    ModelRow,
-    PresenceRow,
-)
+from tunesmith_server.adapters.sql.tables import PresenceRow
+from tunesmith_server.adapters.sql.uploads import UploadStatements
 from tunesmith_server.domain.dataset import Dataset
 from tunesmith_server.domain.errors import AlreadyExists, NotFound, QuotaViolation
 from tunesmith_server.domain.events import Event, Kind
 from tunesmith_server.domain.fair_share import Share
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.model import Model
-from tunesmith_server.domain.names import ApiKeyName, DatasetName, ModelName
+from tunesmith_server.domain.names import ApiKeyName, ModelName
 from tunesmith_server.domain.quota import Ask, Dimension, Hold, LedgerEntry, tenant_scope
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tenant import ApiKey, Tenant
+from tunesmith_server.domain.upload import KeptUpload
 from tunesmith_server.ports import PageOf, Usage
 
-DATASETS: Any = DatasetRow.__table__  # type: ignore[attr-defined]
-VERSIONS: Any = DatasetVersionRow.__table__  # type: ignore[attr-defined]
-MODELS: Any = ModelRow.__table__  # type: ignore[attr-defined]
 PRESENCE: Any = PresenceRow.__table__  # type: ignore[attr-defined]
-
-
-_DATASET = Prepared(
-    lambda _: select(DATASETS.c.document).where(
-        DATASETS.c.tenant == bindparam("of"), DATASETS.c.id == bindparam("id")
-    )
-)
-_LOCKED_DATASET = Prepared(  # against a delete at the same time
-    lambda _: (
-        select(DATASETS.c.document)
-        .where(DATASETS.c.tenant == bindparam("of"), DATASETS.c.id == bindparam("id"))
-        .with_for_update(read=True)
-    )
-)
 
 
 class SqlTenantScope:
@@ -77,6 +57,8 @@ class SqlTenantScope:
         self._id = tenant.id
         self._locks = locks
         self._runs = RunStatements(connection, tenant.id, locks)
+        self._datasets = DatasetStatements(connection, tenant.id, locks)
+        self._uploads = UploadStatements(connection, tenant.id, locks)
 
     def tenant(self) -> Tenant:
         """The tenant itself."""
@@ -120,49 +102,57 @@ class SqlTenantScope:
 
     def dataset(self, id: str) -> Dataset:
         """The current version, or NotFound."""
-        statement = _LOCKED_DATASET if self._locks else _DATASET
-        row = statement.first(self._connection, of=self._id, id=id)
-        if row is None:
-            raise NotFound(str(DatasetName(self._id, id)))
-        return decoded(row[0], Dataset)
+        return self._datasets.get(id)
 
     def datasets(self, page: PageOf) -> Sequence[tuple[str, Dataset]]:
         """Datasets, newest first."""
-        statement = select(DATASETS).where(DATASETS.c.tenant == self._id)
-        statement = paged(filtered(statement, DATASETS, page.filter), DATASETS, page)
-        rows = self._connection.execute(statement)
-        return [(page_key(row.create_time, row.id), decoded(row.document, Dataset)) for row in rows]
+        return self._datasets.page(page)
 
     def put_dataset(self, dataset: Dataset) -> None:
         """Record a version and make it the current one of its name."""
-        key = {"tenant": self._id, "id": dataset.name.id}
-        current = {
-            "create_time": dataset.create_time,
-            "state": dataset.state.value,
-            "labels": label_column(dataset.labels),
-            "document": encoded(dataset),
-        }
-        statement = upsert(self._connection, DATASETS).values(**key, **current)
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[DATASETS.c.tenant, DATASETS.c.id], set_=current
-            )
-        )
-        version = upsert(self._connection, VERSIONS).values(
-            **key, digest=dataset.digest, document=current["document"]
-        )
-        self._connection.execute(version.on_conflict_do_nothing())
+        self._datasets.put(dataset)
+
+    def dataset_version(self, id: str, which: str) -> Dataset:
+        """The version of a number or a digest, or NotFound."""
+        return self._datasets.version(id, which)
+
+    def dataset_versions(self, id: str, page: PageOf) -> Sequence[tuple[str, Dataset]]:
+        """Versions of a dataset, newest first."""
+        return self._datasets.versions(id, page)
 
     def dataset_in_use(self, id: str) -> Sequence[str]:
         """Ids of runs not yet ended that use the dataset."""
         return self._runs.using_dataset(id)
 
+    def descendants(self, id: str, page: PageOf) -> Sequence[tuple[str, str]]:
+        """Ids of the models that were made with any version of a dataset, newest first."""
+        return self._datasets.descendants(id, page)
+
     def delete_dataset(self, id: str) -> None:
         """Forget a dataset and its versions."""
-        for table in (VERSIONS, DATASETS):
-            self._connection.execute(
-                delete(table).where(table.c.tenant == self._id, table.c.id == id)
-            )
+        self._datasets.delete(id)
+
+    # uploads
+
+    def uploads(self) -> Sequence[KeptUpload]:
+        """Every upload that may go on."""
+        return self._uploads.all()
+
+    def upload(self, principal: str, request_id: str) -> KeptUpload | None:
+        """The upload that a caller began with this request_id, if it may go on."""
+        return self._uploads.get(principal, request_id)
+
+    def add_upload(self, upload: KeptUpload) -> bool:
+        """Record a new one; False if there is one of this caller and request_id."""
+        return self._uploads.add(upload)
+
+    def put_upload(self, upload: KeptUpload) -> bool:
+        """Record a changed one; False if it is no longer there."""
+        return self._uploads.put(upload)
+
+    def delete_upload(self, upload: KeptUpload) -> None:
+        """Forget one."""
+        self._uploads.delete(upload)
 
     # models
 
@@ -202,6 +192,8 @@ class SqlTenantScope:
                         legacy_name=model.legacy_name,
                         create_time=model.create_time,
                         base_model=model.base_model,
+                        training_digest=model.training_digest,
+                        validation_digest=model.validation_digest,
                         labels=label_column(model.labels),
                         document=encoded(model),
                     )

@@ -7,14 +7,16 @@ from tunesmith.v1 import common_pb2 as common
 from tunesmith.v1 import dataset_pb2 as pb
 from tunesmith.v1 import dataset_pb2_grpc as rpc
 
-from tunesmith_server.app.datasets import Content, Datasets, Upload
-from tunesmith_server.app.once import Once
+from tunesmith_server.app.datasets import Datasets
+from tunesmith_server.app.imports import Import, Imports
+from tunesmith_server.app.uploads import Sent, Upload, Uploads
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import InvalidArgument
 from tunesmith_server.domain.names import DatasetName, TenantName
 from tunesmith_server.edge.grpc.requests import digest, page, timestamp
 from tunesmith_server.edge.grpc.stages import Context, call, principal
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
+from tunesmith_server.edge.grpc.upload_stream import Parts, header_of
 
 _STATES = {state: getattr(pb, f"DATASET_STATE_{state.name}") for state in DatasetState}
 _SHAPES = {
@@ -33,38 +35,73 @@ _FINDINGS_A_MESSAGE = 500
 class DatasetServicer(rpc.DatasetServiceServicer):
     """The gRPC face of Datasets."""
 
-    def __init__(self, datasets: Datasets) -> None:
+    def __init__(self, datasets: Datasets, uploads: Uploads, imports: Imports) -> None:
         self._datasets = datasets
+        self._uploads = uploads
+        self._imports = imports
 
     async def UploadDataset(
         self, request_iterator: AsyncIterator[pb.UploadDatasetRequest], context: Context
     ) -> pb.UploadDatasetResponse:
         """Take a file in."""
-        first = await anext(aiter(request_iterator), None)
-        if first is None or first.WhichOneof("part") != "header":
-            raise InvalidArgument.of("header", "an upload begins with a header")
-        header, parts = first.header, _Parts(request_iterator)
-        dataset = await self._datasets.upload(
-            call(header),
-            Upload(
-                parent=TenantName.parse(header.parent, "header.parent"),
-                id=header.dataset_id,
-                file_name=header.file_name,
-                display_name=header.display_name,
-                labels=dict(header.labels),
-                shape=_shape(header.shape),
-                format=_FORMAT_OF.get(header.format),
-            ),
-            Content(parts.chunks(), lambda: parts.sha256),
-            lambda content: _once(header, content),
+        header = await header_of(request_iterator)
+        parts = Parts(request_iterator)
+        upload = Upload(
+            parent=TenantName.parse(header.parent, "header.parent"),
+            id=header.dataset_id,
+            file_name=header.file_name,
+            display_name=header.display_name,
+            labels=dict(header.labels),
+            shape=_shape(header.shape, "header.shape"),
+            format=_FORMAT_OF.get(header.format),
+            size_bytes=header.size_bytes,
+            request_id=header.request_id,
+            hash=_hash(header),
         )
+        sent = Sent(parts, lambda: parts.sha256)
+        dataset = await self._uploads.take(call(header), upload, sent)
         return pb.UploadDatasetResponse(dataset=_resource(dataset))
+
+    async def GetUpload(
+        self, request: pb.GetUploadRequest, context: Context
+    ) -> pb.GetUploadResponse:
+        """Tell how far an interrupted upload has come."""
+        progress = await self._uploads.progress(
+            principal(), TenantName.parse(request.parent, "parent"), request.request_id
+        )
+        return pb.GetUploadResponse(
+            offset=progress.offset, expire_time=timestamp(progress.expire_time)
+        )
+
+    async def ImportDataset(
+        self, request: pb.ImportDatasetRequest, context: Context
+    ) -> pb.ImportDatasetResponse:
+        """Take a file in from a URI."""
+        wanted = Import(
+            parent=TenantName.parse(request.parent, "parent"),
+            id=request.dataset_id,
+            uri=request.uri,
+            shape=_shape(request.shape, "shape"),
+            format=_FORMAT_OF.get(request.format),
+            sha256=request.sha256,
+        )
+        dataset = await self._imports.take(call(request), wanted)
+        if request.validate_only:
+            foreseen = pb.Dataset(
+                name=str(dataset.name),
+                state=pb.DATASET_STATE_PROCESSING,
+                size_bytes=dataset.size_bytes,
+                file_name=dataset.file_name,
+            )
+            return pb.ImportDatasetResponse(dataset=foreseen)
+        return pb.ImportDatasetResponse(dataset=_resource(dataset))
 
     async def GetDataset(
         self, request: pb.GetDatasetRequest, context: Context
     ) -> pb.GetDatasetResponse:
         """Read a dataset."""
-        dataset = await self._datasets.get(principal(), DatasetName.parse(request.name))
+        name = DatasetName.parse(request.name)
+        dataset = await self._datasets.get(principal(), name, request.version)
         return pb.GetDatasetResponse(dataset=_resource(dataset))
 
     async def ListDatasets(
@@ -76,6 +113,28 @@ class DatasetServicer(rpc.DatasetServiceServicer):
         )
         return pb.ListDatasetsResponse(
             datasets=map(_resource, found.rows), next_page_token=found.next_token
+        )
+
+    async def ListDatasetVersions(
+        self, request: pb.ListDatasetVersionsRequest, context: Context
+    ) -> pb.ListDatasetVersionsResponse:
+        """List the versions of a dataset, newest first."""
+        found = await self._datasets.versions(
+            principal(), DatasetName.parse(request.parent, "parent"), page(request)
+        )
+        return pb.ListDatasetVersionsResponse(
+            versions=map(_resource, found.rows), next_page_token=found.next_token
+        )
+
+    async def ListDescendants(
+        self, request: pb.ListDescendantsRequest, context: Context
+    ) -> pb.ListDescendantsResponse:
+        """List the models that were made with a dataset, newest first."""
+        found = await self._datasets.descendants(
+            principal(), DatasetName.parse(request.parent, "parent"), page(request)
+        )
+        return pb.ListDescendantsResponse(
+            models=map(str, found.rows), next_page_token=found.next_token
         )
 
     async def DeleteDataset(
@@ -90,61 +149,34 @@ class DatasetServicer(rpc.DatasetServiceServicer):
     ) -> AsyncIterator[pb.DownloadDatasetResponse]:
         """Stream the bytes as uploaded."""
         name = DatasetName.parse(request.name)
-        async for chunk in self._datasets.content(principal(), name):
+        content = self._datasets.content(principal(), name, request.version, request.offset)
+        async for chunk in content:
             yield pb.DownloadDatasetResponse(data=chunk)
 
     async def ValidateDataset(
         self, request: pb.ValidateDatasetRequest, context: Context
     ) -> AsyncIterator[pb.ValidateDatasetResponse]:
         """Stream the findings."""
-        dataset = await self._datasets.get(principal(), DatasetName.parse(request.name))
+        name = DatasetName.parse(request.name)
+        dataset = await self._datasets.get(principal(), name, request.version)
         findings = _findings(dataset)
         for start in range(0, len(findings), _FINDINGS_A_MESSAGE):
             yield pb.ValidateDatasetResponse(findings=findings[start : start + _FINDINGS_A_MESSAGE])
 
 
-class _Parts:
-    """The parts after the header, as a stream of bytes that must join up."""
-
-    def __init__(self, requests: AsyncIterator[pb.UploadDatasetRequest]) -> None:
-        self._requests = requests
-        self._finished = False
-        self.sha256 = ""
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes, in order."""
-        offset = 0
-        async for request in self._requests:
-            match request.WhichOneof("part"):
-                case "chunk" if not self._finished:
-                    if request.chunk.offset != offset:
-                        raise InvalidArgument.of(
-                            "chunk.offset", f"is {request.chunk.offset}; {offset} comes next"
-                        )
-                    offset += len(request.chunk.data)
-                    yield request.chunk.data
-                case "finish" if not self._finished:
-                    self._finished, self.sha256 = True, request.finish.sha256
-                case part:
-                    raise InvalidArgument.of(str(part), "is out of place in the upload")
-        if not self._finished:
-            raise InvalidArgument.of("finish", "the upload broke off: it ends with a finish")
-
-
-def _once(header: pb.UploadHeader, content: str) -> Once | None:
-    if not header.request_id:
-        return None
+def _hash(header: pb.UploadHeader) -> str:
+    """Of all that the header says of the upload, to tell another one."""
     body = pb.UploadHeader()
     body.CopyFrom(header)
     body.ClearField("request_id")
-    return Once(header.request_id, "DatasetService/UploadDataset", digest(body) + content)
+    return digest(body)
 
 
-def _shape(number: pb.DatasetShape) -> Shape | None:
+def _shape(number: pb.DatasetShape, field: str) -> Shape | None:
     if number == pb.DATASET_SHAPE_UNSPECIFIED:
         return None
     if number not in _SHAPE_OF:
-        raise InvalidArgument.of("header.shape", "this version takes prompt_completion and chat")
+        raise InvalidArgument.of(field, "this version takes prompt_completion and chat")
     return _SHAPE_OF[number]
 
 

@@ -20,6 +20,7 @@ CODES: dict[type[errors.DomainError], int] = {
     errors.DatasetUnsuitable: code_pb2.INVALID_ARGUMENT,
     errors.PromptTooLong: code_pb2.INVALID_ARGUMENT,
     errors.ChecksumMismatch: code_pb2.INVALID_ARGUMENT,
+    errors.PayloadTooLarge: code_pb2.INVALID_ARGUMENT,
     errors.Unauthenticated: code_pb2.UNAUTHENTICATED,
     errors.PermissionDenied: code_pb2.PERMISSION_DENIED,
     errors.NotFound: code_pb2.NOT_FOUND,
@@ -30,11 +31,14 @@ CODES: dict[type[errors.DomainError], int] = {
     errors.ResourceInUse: code_pb2.FAILED_PRECONDITION,
     errors.FieldImmutable: code_pb2.FAILED_PRECONDITION,
     errors.BackendUnsuitable: code_pb2.FAILED_PRECONDITION,
+    errors.SourceUnreadable: code_pb2.FAILED_PRECONDITION,
     errors.PlanStale: code_pb2.ABORTED,
     errors.RateLimited: code_pb2.RESOURCE_EXHAUSTED,
     errors.EtagMismatch: code_pb2.ABORTED,
     errors.QuotaExceeded: code_pb2.RESOURCE_EXHAUSTED,
     errors.StorageFull: code_pb2.RESOURCE_EXHAUSTED,
+    errors.OffsetMismatch: code_pb2.OUT_OF_RANGE,
+    errors.RequestInProgress: code_pb2.ABORTED,
     errors.CursorExpired: code_pb2.OUT_OF_RANGE,
     errors.Unavailable: code_pb2.UNAVAILABLE,
     errors.OutcomeUnknown: code_pb2.UNAVAILABLE,
@@ -78,6 +82,12 @@ def _metadata(error: errors.DomainError) -> dict[str, str]:
             }
         case errors.CursorExpired():
             return {"oldest_sequence": str(error.oldest)}
+        case errors.OffsetMismatch():
+            return {"received_bytes": str(error.received)}
+        case errors.PayloadTooLarge():
+            return {"limit_bytes": str(error.limit)}
+        case errors.SourceUnreadable():
+            return {"status": error.status} if error.status else {}
         case errors.NamingPolicyBroken(rule=rule, suggestion=suggestion):
             return {"rule": rule} | ({"suggestion": suggestion} if suggestion else {})
         case _:
@@ -104,7 +114,7 @@ def _particulars(error: errors.DomainError) -> Iterable[Message]:
             yield precondition
         case errors.NotFound() | errors.AlreadyExists():
             yield error_details_pb2.ResourceInfo(resource_name=error.name)
-        case errors.Unavailable() | errors.RateLimited():
+        case errors.Unavailable() | errors.RateLimited() | errors.RequestInProgress():
             seconds, rest = divmod(error.retry_after, 1)
             yield error_details_pb2.RetryInfo(
                 retry_delay=Duration(seconds=int(seconds), nanos=int(rest * 1e9))

@@ -34,11 +34,13 @@ from tunesmith_server.app.commands import Commands
 from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.app.explaining import Explaining
 from tunesmith_server.app.fine_tunes import FineTunes
+from tunesmith_server.app.imports import Imports
 from tunesmith_server.app.models import Models
 from tunesmith_server.app.rates import Rates
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission
 from tunesmith_server.app.tenants import Tenants
+from tunesmith_server.app.uploads import Uploads
 from tunesmith_server.app.watch import Watches
 from tunesmith_server.domain.errors import Unavailable
 from tunesmith_server.edge.grpc.catalogue import CatalogServicer
@@ -76,6 +78,8 @@ class UseCases:
     explaining: Explaining
     watches: Watches
     datasets: Datasets
+    uploads: Uploads
+    imports: Imports
     models: Models
     tenants: Tenants
     api_keys: ApiKeys
@@ -125,7 +129,7 @@ class GrpcEdge:
             add,
         )
         dataset_pb2_grpc.add_DatasetServiceServicer_to_server(
-            DatasetServicer(use_cases.datasets), add
+            DatasetServicer(use_cases.datasets, use_cases.uploads, use_cases.imports), add
         )
         model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(use_cases.models), add)
         tenant_pb2_grpc.add_TenantServiceServicer_to_server(
