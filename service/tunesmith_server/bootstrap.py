@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 import uuid_utils
 
+from tunesmith_server.adapters.analysis.process import ProcessAnalyser
 from tunesmith_server.adapters.blobs import Blobs
 from tunesmith_server.adapters.identity import Jwks, SigningKeys, TokenIdentities, TrustedIssuer
 from tunesmith_server.adapters.inference.embedded import EmbeddedInference
@@ -25,6 +26,7 @@ from tunesmith_server.adapters.training_data import TrainingData
 from tunesmith_server.adapters.wakeups import LocalHints, PostgresHints
 from tunesmith_server.app.accounts import Accounts
 from tunesmith_server.app.admission import Admission
+from tunesmith_server.app.analysing import Analysing
 from tunesmith_server.app.api_keys import ApiKeys
 from tunesmith_server.app.auth import Keys, NewKey
 from tunesmith_server.app.authentication import Authenticator
@@ -40,6 +42,7 @@ from tunesmith_server.app.presence import Presence
 from tunesmith_server.app.publishing import Publisher
 from tunesmith_server.app.rates import Rates
 from tunesmith_server.app.scheduler import Scheduler
+from tunesmith_server.app.statistics import Statistics
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission
 from tunesmith_server.app.tenants import Tenants
@@ -103,6 +106,33 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         artefacts = LocalArtefacts(data / "models")
         bases = BaseLibrary(folder=settings.bases_dir or data / "bases")
 
+        analyser = ProcessAnalyser(
+            blobs,
+            bases,
+            processes=settings.analysis.processes,
+            niceness=settings.analysis.niceness,
+            stall_seconds=settings.analysis.stall_seconds,
+        )
+        stack.push_async_callback(analyser.close)
+        statistics = Statistics(
+            store,
+            analyser,
+            hints,
+            clock,
+            plan_wait=settings.analysis.plan_wait_seconds,
+            validate_wait=settings.analysis.validate_wait_seconds,
+        )
+        analysing = Analysing(
+            store,
+            analyser,
+            hints,
+            clock,
+            new_uid,
+            owner=owner,
+            is_alive=lambda owner: may_live(owner, settings.local.node),
+            attempts=settings.analysis.attempts,
+        )
+
         catalogue = Catalogue(store, commands, pager)
         await catalogue.install()
 
@@ -164,13 +194,15 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
                     hints,
                     clock,
                     new_uid,
+                    statistics,
                     node=node,
                     slots=slots,
                 ),
                 steering=Steering(commands, admission, hints, clock),
                 explaining=Explaining(store, admission, clock, node=node, slots=slots),
                 watches=watches,
-                datasets=Datasets(store, commands, admission, blobs, pager, clock, new_uid),
+                datasets=Datasets(store, commands, admission, blobs, pager, hints, clock, new_uid),
+                statistics=statistics,
                 models=Models(
                     store, commands, admission, artefacts, inference, pager, rates, clock
                 ),
@@ -194,6 +226,8 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             asyncio.create_task(commands.write_refused(), name="audit"),
             asyncio.create_task(presence.run(), name="presence"),
         ]
+        if settings.analysis.processes != 0:
+            background.append(asyncio.create_task(analysing.run(), name="analysing"))
         for task in background:
             task.add_done_callback(_report_death)
         log.info("serving", grpc=address, database=settings.database.split(":")[0])

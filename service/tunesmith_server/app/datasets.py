@@ -12,6 +12,7 @@ from tunesmith_server.app.commands import Call, Commands, refuse_suspended
 from tunesmith_server.app.once import Once
 from tunesmith_server.app.pages import Page, Pager, PageRequest
 from tunesmith_server.app.scope import scope_of
+from tunesmith_server.app.statistics import analyses_of, analysis_of, begin
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import (
@@ -23,7 +24,7 @@ from tunesmith_server.domain.errors import (
     ResourceInUse,
 )
 from tunesmith_server.domain.names import DatasetName, TenantName, checked_id, owned
-from tunesmith_server.ports import Blobs, Clock, Store, TenantScope, Transaction
+from tunesmith_server.ports import Blobs, Clock, Hints, Store, TenantScope, Transaction
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Datasets:
         admission: Admission,
         blobs: Blobs,
         pager: Pager,
+        hints: Hints,
         clock: Clock,
         new_uid: Callable[[], str],
     ) -> None:
@@ -65,6 +67,7 @@ class Datasets:
         self._admission = admission
         self._blobs = blobs
         self._pager = pager
+        self._hints = hints
         self._clock = clock
         self._new_uid = new_uid
 
@@ -123,13 +126,18 @@ class Datasets:
             scope = tx.of(tenant)
             version = _versioned(scope, new)
             if version is None:
-                return scope.dataset(new.name.id)
+                current = scope.dataset(new.name.id)
+                begin(tx, scope, current)  # as it may be from before there was any
+                return replace(current, analysis=analysis_of(scope, current))
             self._admission.keep_dataset(scope, version, now)
             scope.put_dataset(version)
-            return version
+            begin(tx, scope, version)
+            return replace(version, analysis=analysis_of(scope, version))
 
         once = replace(call, request=request(blob.digest))
-        return await self._commands.run(once, tenant, new.name, Dataset, make)
+        dataset = await self._commands.run(once, tenant, new.name, Dataset, make)
+        self._hints.notify("analysis")
+        return dataset
 
     def _room(self, tx: Transaction, call: Call, tenant: str) -> UsageRow:
         """How many bytes may come, before the first is kept; NotFound, TenantSuspended."""
@@ -140,7 +148,13 @@ class Datasets:
     async def get(self, principal: Principal, name: DatasetName) -> Dataset:
         """The current version, or NotFound."""
         tenant = owned(name.tenant, principal.tenant, str(name))
-        return await self._store.read(lambda tx: scope_of(tx, tenant, name).dataset(name.id))
+
+        def work(tx: Transaction) -> Dataset:
+            scope = scope_of(tx, tenant, name)
+            dataset = scope.dataset(name.id)
+            return replace(dataset, analysis=analysis_of(scope, dataset))
+
+        return await self._store.read(work)
 
     async def list(
         self, principal: Principal, parent: TenantName, page: PageRequest
@@ -148,7 +162,17 @@ class Datasets:
         """A tenant's datasets, newest first."""
         tenant = owned(parent.tenant, principal.tenant, str(parent))
         of = self._pager.of(page, f"{tenant}/datasets", filters.DATASETS)
-        found = await self._store.read(lambda tx: tx.of(tenant).datasets(of))
+
+        def work(tx: Transaction) -> list[tuple[str, Dataset]]:
+            scope = tx.of(tenant)
+            rows = scope.datasets(of)
+            analyses = analyses_of(scope, [dataset for _, dataset in rows])
+            return [
+                (key, replace(dataset, analysis=analysis))
+                for (key, dataset), analysis in zip(rows, analyses, strict=True)
+            ]
+
+        found = await self._store.read(work)
         return self._pager.page(page, f"{tenant}/datasets", found)
 
     async def content(self, principal: Principal, name: DatasetName) -> AsyncIterator[bytes]:

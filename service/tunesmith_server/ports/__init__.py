@@ -1,9 +1,16 @@
 """What the use cases need from the world, as seen from the use cases.
 
 `tenant_scope`, `system_scope` and `store` keep what is known; `engines` train and answer;
-`artefacts` hold bytes; `world` is the rest.
+`artefacts` hold bytes; `analyses` look at whole datasets; `world` is the rest.
 """
 
+from tunesmith_server.ports.analyses import (
+    Analyser,
+    AnalysisBroken,
+    AnalysisClaim,
+    SystemAnalyses,
+    TenantAnalyses,
+)
 from tunesmith_server.ports.artefacts import Artefacts, BlobRef, Blobs, BlobWriter
 from tunesmith_server.ports.engines import Backend, Inference
 from tunesmith_server.ports.rows import Claim, PageOf, Remembered, Usage
@@ -13,6 +20,9 @@ from tunesmith_server.ports.tenant_scope import TenantScope
 from tunesmith_server.ports.world import Clock, Hints, Identities
 
 __all__ = [
+    "Analyser",
+    "AnalysisBroken",
+    "AnalysisClaim",
     "Artefacts",
     "Backend",
     "BlobRef",
@@ -26,7 +36,9 @@ __all__ = [
     "PageOf",
     "Remembered",
     "Store",
+    "SystemAnalyses",
     "SystemScope",
+    "TenantAnalyses",
     "TenantScope",
     "Transaction",
     "Usage",

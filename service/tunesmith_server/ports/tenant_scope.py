@@ -13,6 +13,7 @@ from tunesmith_server.domain.model import Model
 from tunesmith_server.domain.quota import Ask, Dimension, Hold, LedgerEntry
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tenant import ApiKey, Tenant
+from tunesmith_server.ports.analyses import TenantAnalyses
 from tunesmith_server.ports.rows import PageOf, Usage
 
 
@@ -60,7 +61,13 @@ class TenantScope(Protocol):
         ...
 
     # datasets and models
+    @property
+    def analyses(self) -> TenantAnalyses: ...
     def dataset(self, id: str) -> Dataset: ...
+    def dataset_version(self, id: str, version: str) -> Dataset:
+        """The version of that digest or number, the current one for an empty text, or NotFound."""
+        ...
+
     def datasets(self, page: PageOf) -> Sequence[tuple[str, Dataset]]: ...
     def put_dataset(self, dataset: Dataset) -> None:
         """Record a version and make it the current one of its name."""

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from tunesmith_server.adapters.sql.analyses import SqlTenantAnalyses
 from tunesmith_server.adapters.sql.documents import (
     by_place,
     decoded,
@@ -46,6 +47,8 @@ MODELS: Any = ModelRow.__table__  # type: ignore[attr-defined]
 PRESENCE: Any = PresenceRow.__table__  # type: ignore[attr-defined]
 
 
+_DIGEST = 64
+
 _DATASET = Prepared(
     lambda _: select(DATASETS.c.document).where(
         DATASETS.c.tenant == bindparam("of"), DATASETS.c.id == bindparam("id")
@@ -77,6 +80,7 @@ class SqlTenantScope:
         self._id = tenant.id
         self._locks = locks
         self._runs = RunStatements(connection, tenant.id, locks)
+        self.analyses = SqlTenantAnalyses(connection, tenant.id)
 
     def tenant(self) -> Tenant:
         """The tenant itself."""
@@ -126,6 +130,22 @@ class SqlTenantScope:
             raise NotFound(str(DatasetName(self._id, id)))
         return decoded(row[0], Dataset)
 
+    def dataset_version(self, id: str, version: str) -> Dataset:
+        """The version of that digest or number, or NotFound."""
+        current = self.dataset(id)
+        if version in ("", current.digest, str(current.version)):
+            return current
+        statement = select(VERSIONS.c.document).where(
+            VERSIONS.c.tenant == self._id, VERSIONS.c.id == id
+        )
+        if len(version) == _DIGEST:
+            statement = statement.where(VERSIONS.c.digest == version)
+        for document in self._connection.execute(statement).scalars():
+            found = decoded(document, Dataset)
+            if version in (found.digest, str(found.version)):
+                return found
+        raise NotFound(f"{DatasetName(self._id, id)}@{version}")
+
     def datasets(self, page: PageOf) -> Sequence[tuple[str, Dataset]]:
         """Datasets, newest first."""
         statement = select(DATASETS).where(DATASETS.c.tenant == self._id)
@@ -159,10 +179,13 @@ class SqlTenantScope:
 
     def delete_dataset(self, id: str) -> None:
         """Forget a dataset and its versions."""
+        gone = select(VERSIONS.c.digest).where(VERSIONS.c.tenant == self._id, VERSIONS.c.id == id)
+        digests = list(self._connection.execute(gone).scalars())
         for table in (VERSIONS, DATASETS):
             self._connection.execute(
                 delete(table).where(table.c.tenant == self._id, table.c.id == id)
             )
+        self.analyses.forget_orphans(digests)
 
     # models
 

@@ -36,6 +36,7 @@ from tunesmith_server.app.explaining import Explaining
 from tunesmith_server.app.fine_tunes import FineTunes
 from tunesmith_server.app.models import Models
 from tunesmith_server.app.rates import Rates
+from tunesmith_server.app.statistics import Statistics
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission
 from tunesmith_server.app.tenants import Tenants
@@ -76,6 +77,7 @@ class UseCases:
     explaining: Explaining
     watches: Watches
     datasets: Datasets
+    statistics: Statistics
     models: Models
     tenants: Tenants
     api_keys: ApiKeys
@@ -125,7 +127,7 @@ class GrpcEdge:
             add,
         )
         dataset_pb2_grpc.add_DatasetServiceServicer_to_server(
-            DatasetServicer(use_cases.datasets), add
+            DatasetServicer(use_cases.datasets, use_cases.statistics), add
         )
         model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(use_cases.models), add)
         tenant_pb2_grpc.add_TenantServiceServicer_to_server(
