@@ -128,6 +128,7 @@ class Datasets(Facade[AsyncDatasets]):
     get = _call(AsyncDatasets.get)
     list = _iterate(AsyncDatasets.list)
     delete = _call(AsyncDatasets.delete)
+    statistics = _call(AsyncDatasets.statistics)
     validate = _iterate(AsyncDatasets.validate)
 
 

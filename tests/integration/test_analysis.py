@@ -1,10 +1,8 @@
 """Whole datasets are looked at in the background: through the front door, with real workers."""
 
 import asyncio
-import os
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
+import contextlib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,7 +43,7 @@ def server_settings(server_settings: Settings, bases_with_tiny: Path) -> Setting
 
 async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
     async with asyncio.timeout(60):
-        while not holds(found := await look()):
+        while not holds(found := await look()):  # noqa: ASYNC110  # another process is at it
             await asyncio.sleep(0.05)
         return found
 
@@ -123,7 +121,7 @@ async def test_listed_bases_are_counted_without_being_asked_for_and_shared_ones_
     await acme.upload(jsonl(CLASSES))
     found = await until(
         lambda: statistics(acme),
-        lambda all: next(s for s in all if s.base_model.endswith("/gpt")).analysis.state == COMPLETE,
+        lambda all: COMPLETE in {each.analysis.state for each in all},
     )
     assert [each.base_model.split("/")[1] for each in found] == [
         *("ada", "curie", "gpt", "smollm2-135m-instruct")
@@ -184,3 +182,99 @@ async def test_equal_bytes_of_another_tenant_are_counted_anew(server: Running, a
     first = (await statistics(other, "tiny-random"))[0]
     assert first.analysis.state in OPEN
     assert (await counted(other, "tiny-random")).example_count == len(ROWS)
+
+
+def workers() -> list[psutil.Process]:
+    """The workers that this process has started."""
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if "tunesmith_server.adapters.analysis.worker" in child.cmdline():
+                found.append(child)
+    return found
+
+
+@pytest.fixture(scope="session")
+def large_file() -> bytes:
+    """Enough to be at for some seconds: long texts that differ."""
+    text = " ".join(str(number) for number in range(150))
+    return b"".join(
+        b'{"prompt":"%d %s","completion":" %d"}\n' % (n, text.encode(), n) for n in range(30_000)
+    )
+
+
+async def at_it(caller: Caller, id: str = "large") -> dataset_pb2.Dataset:
+    """The dataset, once a worker has read some of it."""
+    return await until(
+        lambda: dataset(caller, id),
+        lambda d: d.analysis.state == OPEN[1] and d.analysis.bytes_done > 0,
+    )
+
+
+async def test_progress_is_told_and_a_worker_that_is_killed_is_followed_by_another(
+    server: Running, acme: Caller, large_file: bytes
+):
+    await with_encoding(server)
+    await until(lambda: dataset(acme), lambda d: d.analysis.state == COMPLETE)
+    await acme.upload(large_file, "large", chunk=2**20)
+    found = await at_it(acme)
+    assert 0 < found.analysis.bytes_done < found.size_bytes
+    (worker,) = workers()
+    assert worker.nice() == 10
+    children = worker.children()
+    worker.kill()
+    gone, left = psutil.wait_procs(children, timeout=10)
+    assert (len(gone), left) == (2, [])
+    found = await until(lambda: dataset(acme, "large"), lambda d: d.analysis.state == COMPLETE)
+    assert found.analysis.bytes_done == found.size_bytes == len(large_file)
+    assert not found.analysis.error
+
+
+async def test_what_keeps_failing_is_given_up_with_the_reason(
+    server: Running, acme: Caller, large_file: bytes
+):
+    await with_encoding(server)
+    await until(lambda: dataset(acme), lambda d: d.analysis.state == COMPLETE)
+    await acme.upload(large_file, "large", chunk=2**20)
+    killed: set[int] = set()
+
+    async def kill() -> dataset_pb2.Dataset:
+        for worker in workers():
+            killed.add(worker.pid)
+            worker.kill()
+        return await dataset(acme, "large")
+
+    found = await until(kill, lambda d: d.analysis.state == FAILED)
+    assert len(killed) == 3
+    assert "given up after 3 attempts: its process was killed" in found.analysis.error
+    assert found.state == dataset_pb2.DATASET_STATE_READY
+
+
+async def test_a_dataset_that_is_deleted_meanwhile_ends_its_worker(
+    server: Running, acme: Caller, large_file: bytes
+):
+    await with_encoding(server)
+    await acme.upload(large_file, "large", chunk=2**20)
+    await at_it(acme)
+    request = dataset_pb2.DeleteDatasetRequest(name="tenants/-/datasets/large")
+    await acme.datasets.DeleteDataset(request, metadata=acme.metadata)
+
+    async def running() -> list[psutil.Process]:
+        return workers()
+
+    await until(running, lambda found: not found)
+
+
+async def test_a_service_that_ends_gives_its_work_back_at_once(
+    server_settings: Settings, large_file: bytes
+):
+    async with serve(server_settings) as running:
+        await with_encoding(running)
+        acme = await a_tenant(running.address, "acme")
+        await acme.upload(large_file, "large", chunk=2**20)
+        await at_it(acme)
+    assert not workers()
+    async with serve(server_settings) as running:
+        again = Caller(running.address, acme.key)
+        found = await until(lambda: dataset(again, "large"), lambda d: d.analysis.state == COMPLETE)
+        assert found.analysis.bytes_done == len(large_file)

@@ -7,6 +7,7 @@ holds for every context length: what a context makes of it is `TokenCount.within
 
 from tunesmith.token_counts.count import TokenCount, Within, decode_count, encode_count
 from tunesmith.token_counts.encodings import ENCODINGS, EncodingMissing, load_encoding
+from tunesmith.token_counts.files import count_file, sound_examples
 from tunesmith.token_counts.findings import findings
 from tunesmith.token_counts.tally import Encoder, TokenTally
 
@@ -17,8 +18,10 @@ __all__ = [
     "TokenCount",
     "TokenTally",
     "Within",
+    "count_file",
     "decode_count",
     "encode_count",
     "findings",
     "load_encoding",
+    "sound_examples",
 ]

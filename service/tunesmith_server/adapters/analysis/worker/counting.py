@@ -1,18 +1,17 @@
 """Counting tokens on all cores: blocks of rows go to processes, counts come back."""
 
+import contextlib
+import ctypes
 import multiprocessing
+import signal
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tunesmith.dataset_rules import RULES, Severity, Shape
-from tunesmith.dataset_rules.examine import examine
-from tunesmith.dataset_rules.scan import scan
-from tunesmith.dataset_rules.shapes import Example
+from tunesmith.dataset_rules import Shape
 from tunesmith.dataset_rules.sources import Rows
-from tunesmith.dataset_rules.statistics import Tally
 from tunesmith.token_counts import (
     Encoder,
     EncodingMissing,
@@ -20,11 +19,13 @@ from tunesmith.token_counts import (
     TokenTally,
     encode_count,
     load_encoding,
+    sound_examples,
 )
 
 from tunesmith_server.adapters.analysis import wire
 from tunesmith_server.adapters.analysis.hugging_face import HuggingFaceEncoder, tokenizer_digest
 
+_PR_SET_PDEATHSIG = 1
 _WAITING_A_PROCESS = 3
 """Blocks that are read ahead for each process: enough to keep it busy, few enough for memory."""
 
@@ -60,6 +61,7 @@ class Counting:
             # forked, so that the vocabularies are in memory once; nothing here has a thread yet
             processes,
             mp_context=multiprocessing.get_context("fork"),
+            initializer=_end_with_the_worker,
         )
 
     def _load(self, source: wire.TokenizerSource) -> None:
@@ -109,17 +111,19 @@ class Counting:
                 self._totals[ref].merge(outcome)
 
 
+def _end_with_the_worker() -> None:
+    """In a process of the pool: be killed when the worker ends, however it ends.
+
+    It waits at a pipe that its siblings hold open too, so it would never see the end of it.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # not on Linux
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _count(block: _Block) -> dict[str, Outcome]:
     """In a process of the pool: count a block with every tokenizer."""
-    numbers = range(block.first, block.first + len(block.lines))
-    shape = Shape(block.shape)
-
-    def odd(number: int, line: bytes) -> Example | None:
-        verdict = examine(line, shape, explain=False)
-        faults = (RULES[problem.code].severity for problem in verdict.problems)
-        return None if Severity.ERROR in faults else verdict.example
-
-    examples, _ = scan(shape, block.lines, numbers, Tally(), odd)
+    rows = Rows(range(block.first, block.first + len(block.lines)), block.lines)
+    examples = sound_examples(Shape(block.shape), rows)
     outcomes: dict[str, Outcome] = {}
     for ref, tally in _tallies.items():
         try:
@@ -131,5 +135,7 @@ def _count(block: _Block) -> dict[str, Outcome]:
                 raise
             tally.take()
             words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            outcomes[ref] = f"the tokenizer fails in the rows from {numbers[0]:,} on: {words[:300]}"
+            outcomes[ref] = (
+                f"the tokenizer fails in the rows from {block.first:,} on: {words[:300]}"
+            )
     return outcomes
