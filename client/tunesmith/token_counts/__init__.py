@@ -7,7 +7,7 @@ holds for every context length: what a context makes of it is `TokenCount.within
 
 from tunesmith.token_counts.count import TokenCount, Within, decode_count, encode_count
 from tunesmith.token_counts.encodings import ENCODINGS, EncodingMissing, load_encoding
-from tunesmith.token_counts.files import count_file, sound_examples
+from tunesmith.token_counts.files import count_file, readable_examples
 from tunesmith.token_counts.findings import findings
 from tunesmith.token_counts.tally import Encoder, TokenTally
 
@@ -23,5 +23,5 @@ __all__ = [
     "encode_count",
     "findings",
     "load_encoding",
-    "sound_examples",
+    "readable_examples",
 ]

@@ -83,13 +83,15 @@ class TokenTally:
         """What was counted since the last time; begins again at nothing."""
         count = self.count()
         self._examples = self._empty = 0
-        self._lengths, self._starts, self._labels = Counter(), Counter(), {}
+        self._lengths, self._starts = Counter(), Counter()
+        if self._labels is not None:  # what is no label in one block is none in the whole file
+            self._labels = {}
         return count
 
     def _add_pairs(self, rows: Sequence[PromptCompletion]) -> None:
         completions = [row.completion for row in rows]
         self._note_labels(completions)
-        prompts = self._lengths_of([row.prompt for row in rows])
+        prompts = self._encoder.encode([row.prompt for row in rows])
         for prompt, completion in zip(prompts, self._lengths_of(completions), strict=True):
             if completion:
                 # an empty prompt is given one token, to predict the first of the completion from
@@ -98,7 +100,7 @@ class TokenTally:
                 self._empty += 1
 
     def _lengths_of(self, texts: Sequence[str]) -> Sequence[int]:
-        """How many tokens each text is; short ones are encoded once."""
+        """How many tokens each completion is; short ones are encoded once."""
         known = self._known
         unknown = [text for text in texts if len(text) > _SHORT or text not in known]
         if len(unknown) == len(texts):

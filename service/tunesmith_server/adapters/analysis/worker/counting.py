@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import gc
 import multiprocessing
 import signal
 from collections import deque
@@ -19,7 +20,7 @@ from tunesmith.token_counts import (
     TokenTally,
     encode_count,
     load_encoding,
-    sound_examples,
+    readable_examples,
 )
 
 from tunesmith_server.adapters.analysis import wire
@@ -53,10 +54,12 @@ class Counting:
         self._names: dict[str, str] = {}
         self._errors: dict[str, str] = {}
         self._totals: dict[str, TokenTally] = {}
+        _tallies.clear()
         for source in sources:
             self._load(source)
         self._room = processes * _WAITING_A_PROCESS
         self._waiting: deque[Future[dict[str, Outcome]]] = deque()
+        gc.freeze()  # what is shared is not looked through, and so not copied, in each process
         self._pool = ProcessPoolExecutor(
             # forked, so that the vocabularies are in memory once; nothing here has a thread yet
             processes,
@@ -122,8 +125,7 @@ def _end_with_the_worker() -> None:
 
 def _count(block: _Block) -> dict[str, Outcome]:
     """In a process of the pool: count a block with every tokenizer."""
-    rows = Rows(range(block.first, block.first + len(block.lines)), block.lines)
-    examples = sound_examples(Shape(block.shape), rows)
+    examples = readable_examples(Shape(block.shape), block.lines)
     outcomes: dict[str, Outcome] = {}
     for ref, tally in _tallies.items():
         try:
