@@ -71,17 +71,19 @@ def show(session: Session, found: Sequence[pb.TokenStatistics], base_model: str)
         return
     columns = ("base", "tokens", "examples", "median", "95 %", "longest", "cut", "dropped", "state")
     listing(session.out, columns, [_row(each) for each in found], prose=("state",))
-    shown = set()
-    for each in found:
-        bars = [(bar.from_tokens, bar.below_tokens, bar.count) for bar in each.histogram]
-        key = (each.tokenizer, str(bars), str(each.findings))
-        if bars and key not in shown:  # bases with one tokenizer are told once
-            shown.add(key)
-            same = [last(s.base_model) for s in found if s.tokenizer == each.tokenizer]
-            session.out.print(f"\nExamples by tokens ({', '.join(same)})", markup=False)
-            histogram(session.out, bars)
-            if each.findings:
-                _findings.report(session.out, each.findings)
+    alike: dict[object, list[pb.TokenStatistics]] = {}
+    for each in found:  # bases with one tokenizer are told once
+        key = (each.tokenizer, str(each.histogram), str(each.findings))
+        alike.setdefault(key, []).append(each)
+    for first, *others in alike.values():
+        if not first.histogram:
+            continue
+        bases = ", ".join(last(each.base_model) for each in (first, *others))
+        session.out.print(f"\nExamples by tokens ({bases})", markup=False)
+        bars = [(bar.from_tokens, bar.below_tokens, bar.count) for bar in first.histogram]
+        histogram(session.out, bars)
+        if first.findings:
+            _findings.report(session.out, first.findings)
 
 
 def histogram(console: Console, bars: Sequence[tuple[int, int, int]]) -> None:

@@ -20,6 +20,8 @@ from tunesmith_server.domain.names import DatasetName, owned
 from tunesmith_server.ports import Analyser, Clock, Hints, Store, TenantScope, Transaction
 
 _LOOK_EVERY = 0.1
+_TRAINED = ("prompt_completion", "chat")
+"""The shapes of which tokens are counted: those that are trained on."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Statistics:
                 else _listed(tx, scope)
             )
             content = content_of(dataset)
-            if content is None:
+            if content is None or content.shape not in _TRAINED:
                 return [], []
             known = _by_subject(scope, content)
             missing = {base.tokenizer_ref for base in bases} - known.keys()
@@ -102,9 +104,10 @@ class Statistics:
             if resolved is None or resolved.training.tokens is not None:
                 return None
             content = content_of(scope.dataset(resolved.training.dataset))
+            if content is None or content.shape not in _TRAINED:
+                return None
             ref = tx.system.base_model(resolved.base_model).tokenizer_ref
-            known = content and scope.analyses.count(content, ref)
-            return known or (Analysis(content, ref) if content else None)
+            return scope.analyses.count(content, ref) or Analysis(content, ref)
 
         async def counted() -> bool:
             analysis = await self._store.read(needed)
@@ -143,7 +146,7 @@ def begin(tx: Transaction, scope: TenantScope, dataset: Dataset) -> None:
     if content is None:
         return
     refs = {base.tokenizer_ref for base in _listed(tx, scope)}
-    subjects = [RULES, *sorted(refs)]
+    subjects = [RULES, *(sorted(refs) if dataset.shape in _TRAINED else ())]
     scope.analyses.add([Analysis(content, each) for each in subjects], dataset.version_time)
 
 
