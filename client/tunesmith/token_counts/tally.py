@@ -5,9 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from tunesmith.dataset_rules.shapes import Chat, Example, PromptCompletion
-from tunesmith.dataset_rules.statistics import MAX_CLASS_CHARACTERS, MAX_CLASSES
 from tunesmith.token_counts.count import TokenCount
 
+MAX_LABELS: Final = 50
+"""With more distinct completions than this, they are no labels of classes."""
+MAX_LABEL_CHARACTERS: Final = 64
+"""A longer completion is a text and no label."""
 LONGEST_TOLD_APART: Final = 2**17
 """Up to here lengths are exact; above them steps of 1 in 64 bound the memory, rounded up."""
 _REMEMBERED: Final = 4096
@@ -65,7 +68,7 @@ class TokenTally:
                 counter[length] += times
         if self._labels is not None and count.labels is not None:
             self._labels.update(count.labels)
-            if len(self._labels) <= MAX_CLASSES:
+            if len(self._labels) <= MAX_LABELS:
                 return
         self._labels = None
 
@@ -126,7 +129,7 @@ class TokenTally:
         if labels is None:
             return
         for text in set(completions).difference(labels):
-            if len(labels) >= MAX_CLASSES or len(text) > MAX_CLASS_CHARACTERS:
+            if len(labels) >= MAX_LABELS or len(text) > MAX_LABEL_CHARACTERS:
                 self._labels = None
                 return
             labels[text] = tuple(self._encoder.ids(text))
