@@ -2,11 +2,10 @@
 
 import argparse
 import contextlib
-import inspect
 import os
 import sys
 import time
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from tunesmith.dataset_rules import Inspector, Shape, encode_report
 from tunesmith.dataset_rules.inspector import MAX_LINE_BYTES
@@ -17,10 +16,6 @@ from tunesmith_server.adapters.analysis.worker.counting import Counting
 
 _CHUNK = 1 << 20
 _TOLD_EVERY = 0.5
-_WHOLE: dict[str, Any] = (
-    {"analyse": True} if "analyse" in inspect.signature(Inspector).parameters else {}
-)
-"""Rules that look at the whole only when they are asked to are asked to."""
 _CUT_SHORT = 3
 """Exit code: the input ended before the file did, so whoever asked is gone."""
 
@@ -43,7 +38,7 @@ def _work(request: wire.Request, given: BinaryIO) -> wire.Answer | None:
     """The result; None if the bytes were fewer than was said."""
     shape = Shape(request.shape)
     counting = Counting(request.tokenizers, shape, request.processes)
-    inspector = Inspector(shape=shape, **_WHOLE) if request.rules else None
+    inspector = Inspector(shape=shape, analyse=True) if request.rules else None
     source = open_source(max_line_bytes=MAX_LINE_BYTES, file_name=request.file_name)
     done, told = 0, time.monotonic()
     while chunk := given.read(_CHUNK):
