@@ -17,6 +17,7 @@ from tunesmith.cli._text import last, named
 from tunesmith.v1 import dataset_pb2 as pb
 
 if TYPE_CHECKING:  # they bring msgspec, which other commands do not need
+    from tunesmith import dataset_rules
     from tunesmith.dataset_rules import Shape
     from tunesmith.token_counts import Encoder, TokenCount
 
@@ -109,7 +110,11 @@ def encoder(encoding: str) -> "Encoder":
 
 
 def of_file(
-    session: Session, file: Path, shape: "Shape | None", encoder: "Encoder | None"
+    session: Session,
+    file: Path,
+    shape: "Shape | None",
+    encoder: "Encoder | None",
+    read_as: "dataset_rules.Format | None" = None,
 ) -> "TokenCount | None":
     """The tokens of a file; None if they are not wanted, or no row of it can be read."""
     if encoder is None or shape is None:
@@ -122,7 +127,11 @@ def of_file(
     with Progress(console=session.progress, transient=True, disable=hidden) as progress:
         task = progress.add_task("counting", total=file.stat().st_size)
         return count_file(
-            file, shape, encoder, on_progress=lambda done: progress.update(task, completed=done)
+            file,
+            shape,
+            encoder,
+            format=read_as,
+            on_progress=lambda done: progress.update(task, completed=done),
         )
 
 

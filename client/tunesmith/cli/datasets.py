@@ -136,10 +136,10 @@ def delete(session: Session, name: Name) -> None:
 
 
 @command(app, "check")
-def check(session: Session, file: File, format: As = None) -> None:
 def check(
     session: Session,
     file: File,
+    format: As = None,
     encoding: Annotated[
         str, typer.Option(help="Count the tokens too, such as cl100k_base; needs tiktoken.")
     ] = "",
@@ -149,10 +149,10 @@ def check(
     from tunesmith import dataset_rules
     from tunesmith.dataset_rules import encode_report, inspect_file
 
-    report = inspect_file(file, format=dataset_rules.Format(format) if format else None)
+    read_as = dataset_rules.Format(format) if format else None
     encoder = _statistics.encoder(encoding) if encoding else None
-    report = inspect_file(file)
-    count = _statistics.of_file(session, file, report.shape, encoder)
+    report = inspect_file(file, format=read_as)
+    count = _statistics.of_file(session, file, report.shape, encoder, read_as)
     if session.machine:
         document(session, encode_report(report) | _statistics.as_document(encoding, count))
     elif session.output is Format.NAME:

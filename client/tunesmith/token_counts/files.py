@@ -13,7 +13,7 @@ from tunesmith.dataset_rules.shapes import (
     decode_chat,
     decode_prompt_completion,
 )
-from tunesmith.dataset_rules.sources import open_source
+from tunesmith.dataset_rules.sources import Format, open_source
 from tunesmith.token_counts.count import TokenCount
 from tunesmith.token_counts.tally import Encoder, TokenTally
 
@@ -44,11 +44,12 @@ def count_file(
     shape: Shape,
     encoder: Encoder,
     *,
+    format: Format | None = None,
     on_progress: Callable[[int], object] = lambda done: None,
 ) -> TokenCount:
     """The tokens of the examples of a file; OSError if it cannot be read."""
     tally = TokenTally(encoder)
-    source = open_source(max_line_bytes=MAX_LINE_BYTES, file_name=Path(path).name)
+    source = open_source(max_line_bytes=MAX_LINE_BYTES, format=format, file_name=Path(path).name)
     done = 0
     with Path(path).open("rb") as file:
         while chunk := file.read(_CHUNK):

@@ -197,7 +197,7 @@ def _counted(
     scope: TenantScope, training: DatasetVersion, base: BaseModel, limit: int
 ) -> DatasetVersion:
     """The version with the tokens that one epoch trains on, if they are counted."""
-    content = Content(training.digest, training.shape, size_bytes=0)
+    content = Content(training.digest, training.shape, 0, training.format)
     analysis = scope.analyses.count(content, base.tokenizer_ref)
     if analysis is None or analysis.count is None:
         return training

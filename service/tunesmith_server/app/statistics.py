@@ -163,7 +163,8 @@ def analyses_of(scope: TenantScope, datasets: Sequence[Dataset]) -> list[Analysi
         if each.subject == RULES
     }
     return [
-        known.get((dataset.digest, dataset.shape)) or _complete(dataset) for dataset in datasets
+        known.get((dataset.digest, _complete(dataset).content.reading)) or _complete(dataset)
+        for dataset in datasets
     ]
 
 
@@ -171,11 +172,11 @@ def content_of(dataset: Dataset) -> Content | None:
     """What of a version is analysed; None if no row of it could be read at all."""
     if not dataset.shape:
         return None
-    return Content(dataset.digest, dataset.shape, dataset.size_bytes, dataset.file_name)
+    return Content(dataset.digest, dataset.shape, dataset.size_bytes, dataset.format)
 
 
 def _complete(dataset: Dataset) -> Analysis:
-    content = Content(dataset.digest, dataset.shape, dataset.size_bytes)
+    content = Content(dataset.digest, dataset.shape, dataset.size_bytes, dataset.format)
     return Analysis(
         content,
         RULES,

@@ -38,12 +38,13 @@ class Content:
     digest: str
     shape: str
     size_bytes: int
-    file_name: str = ""
+    format: str = ""
+    """Of the file, as of `Dataset`; empty for `jsonl`."""
 
     @property
     def reading(self) -> str:
         """How the bytes are read, as part of the analysis' key."""
-        return self.shape
+        return f"{self.format or 'jsonl'}/{self.shape}"
 
     def rank(self, asked: datetime) -> datetime:
         """Its place among those that wait, the earliest first: small ones overtake large ones.

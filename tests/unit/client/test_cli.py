@@ -141,6 +141,8 @@ async def test_a_file_of_any_format_is_checked_and_may_be_told_to_be_another(
     assert json.loads(told.stdout)["example_count"] == 101
     wrong = await tunesmith("datasets", "check", str(file), "--format", "parquet")
     assert wrong.exit_code == 2
+
+
 async def test_tokens_are_counted_without_any_service(tmp_path: Path):
     file = tmp_path / "x.jsonl"
     file.write_text('{"prompt": "Hello, world!", "completion": " Hi"}\n' * 3)

@@ -81,7 +81,7 @@ class ProcessAnalyser:
         request = wire.Request(
             size_bytes=content.size_bytes,
             shape=content.shape,
-            file_name=content.file_name,
+            format=content.format or "jsonl",
             rules=RULES in subjects,
             tokenizers=tuple(map(self._source, refs)),
             processes=self._processes,

@@ -21,7 +21,7 @@ class Request(msgspec.Struct, frozen=True):
 
     size_bytes: int
     shape: str
-    file_name: str = ""
+    format: str = "jsonl"
     rules: bool = False
     """Whether the rules shall look at the whole."""
     tokenizers: tuple[TokenizerSource, ...] = ()

@@ -226,7 +226,10 @@ class SqlSystemAnalyses:
 
 def _reported(dataset: Dataset, claim: AnalysisClaim, report: Mapping[str, Any]) -> Dataset | None:
     """The version with the complete report; None if it is another, or read otherwise."""
-    if dataset.digest != claim.content.digest or dataset.shape != claim.content.shape:
+    if dataset.digest != claim.content.digest or (dataset.shape, dataset.format or "jsonl") != (
+        claim.content.shape,
+        claim.content.format or "jsonl",
+    ):
         return None
     state = DatasetState.READY if report.get("valid") else DatasetState.INVALID
     return replace(dataset, report=report, state=state)

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from tunesmith.dataset_rules import Inspector, Shape, encode_report
 from tunesmith.dataset_rules.inspector import MAX_LINE_BYTES
-from tunesmith.dataset_rules.sources import open_source
+from tunesmith.dataset_rules.sources import Format, open_source
 
 from tunesmith_server.adapters.analysis import wire
 from tunesmith_server.adapters.analysis.worker.counting import Counting
@@ -36,10 +36,10 @@ def main() -> int:
 
 def _work(request: wire.Request, given: BinaryIO) -> wire.Answer | None:
     """The result; None if the bytes were fewer than was said."""
-    shape = Shape(request.shape)
+    shape, format = Shape(request.shape), Format(request.format)
     counting = Counting(request.tokenizers, shape, request.processes)
-    inspector = Inspector(shape=shape, analyse=True) if request.rules else None
-    source = open_source(max_line_bytes=MAX_LINE_BYTES, file_name=request.file_name)
+    inspector = Inspector(shape=shape, format=format, analyse=True) if request.rules else None
+    source = open_source(max_line_bytes=MAX_LINE_BYTES, format=format)
     done, told = 0, time.monotonic()
     while chunk := given.read(_CHUNK):
         done += len(chunk)
