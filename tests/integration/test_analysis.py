@@ -175,6 +175,16 @@ async def test_findings_are_streamed_once_each_also_when_the_analysis_ends_meanw
     assert (await dataset(acme)).analysis.state == COMPLETE
 
 
+async def test_a_table_is_counted_as_the_rows_that_it_holds(acme: Caller):
+    as_rows = await counted(acme, "tiny-random")
+    lines = ["prompt,completion"]
+    lines += [f'"{row["prompt"]}","{row["completion"]}"' for row in ROWS]
+    await acme.upload("\n".join(lines).encode())
+    as_table = await counted(acme, "tiny-random")
+    assert as_table.analysis.state == COMPLETE
+    assert as_table.total_tokens == as_rows.total_tokens
+
+
 async def test_equal_bytes_of_another_tenant_are_counted_anew(server: Running, acme: Caller):
     await counted(acme, "tiny-random")
     other = await a_tenant(server.address, "other")
