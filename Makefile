@@ -10,7 +10,7 @@ FUZZER := atheris==3.0.0
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-many test-gpu fuzz lint types protos bench bench-datasets light serve clean
+.PHONY: help install demo test test-fast test-many test-gpu fuzz lint types protos bench bench-datasets bench-tokens bench-ingest light serve clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,12 @@ bench: install ## what the service costs over an empty gRPC handler, as ratios; 
 
 bench-datasets: install ## what validating a dataset costs over decoding and hashing it, as ratios; minutes
 	@$(BIN)/python bench/datasets.py
+
+bench-tokens: install ## counting tokens against the tokenizers alone, on all cores; minutes
+	@$(BIN)/python bench/tokens.py
+
+bench-ingest: install ## what calls wait while 1 GB is taken in and counted
+	@$(BIN)/python bench/ingest.py
 
 light: install ## what the client alone installs and costs to import
 	@$(BIN)/python scripts/light.py

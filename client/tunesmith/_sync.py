@@ -132,6 +132,7 @@ class Datasets(Facade[AsyncDatasets]):
     download = _call(AsyncDatasets.download)
     list = _iterate(AsyncDatasets.list)
     delete = _call(AsyncDatasets.delete)
+    statistics = _call(AsyncDatasets.statistics)
     validate = _iterate(AsyncDatasets.validate)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 import uuid_utils
 
+from tunesmith_server.adapters.analysis.process import ProcessAnalyser
 from tunesmith_server.adapters.blobs import Blobs
 from tunesmith_server.adapters.identity import Jwks, SigningKeys, TokenIdentities, TrustedIssuer
 from tunesmith_server.adapters.inference.embedded import EmbeddedInference
@@ -26,6 +27,7 @@ from tunesmith_server.adapters.training_data import TrainingData
 from tunesmith_server.adapters.wakeups import LocalHints, PostgresHints
 from tunesmith_server.app.accounts import Accounts
 from tunesmith_server.app.admission import Admission
+from tunesmith_server.app.analysing import Analysing
 from tunesmith_server.app.api_keys import ApiKeys
 from tunesmith_server.app.auth import Keys, NewKey
 from tunesmith_server.app.authentication import Authenticator
@@ -42,6 +44,7 @@ from tunesmith_server.app.presence import Presence
 from tunesmith_server.app.publishing import Publisher
 from tunesmith_server.app.rates import Rates
 from tunesmith_server.app.scheduler import Scheduler
+from tunesmith_server.app.statistics import Statistics
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission
 from tunesmith_server.app.sweeping import Sweeper
@@ -102,13 +105,42 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         limits = settings.default_limits.model_dump()
         admission = Admission({name: limit for name, limit in limits.items() if limit is not None})
         commands = Commands(store, clock)
-        versions = Versions(admission, new_uid)
+        versions = Versions(
+            admission, hints, new_uid, analysed_at_once=settings.analysis.processes == 0
+        )
         rates = Rates(store, admission, clock)
         owner = this_process(settings.local.node, new_uid()[-8:])
         presence = Presence(store, admission, clock, owner)
         blobs = Blobs.open(settings.blobs_url or str(data / "blobs"))
         artefacts = LocalArtefacts(data / "models")
         bases = BaseLibrary(folder=settings.bases_dir or data / "bases")
+
+        analyser = ProcessAnalyser(
+            blobs,
+            bases,
+            processes=settings.analysis.processes,
+            niceness=settings.analysis.niceness,
+            stall_seconds=settings.analysis.stall_seconds,
+        )
+        stack.push_async_callback(analyser.close)
+        statistics = Statistics(
+            store,
+            analyser,
+            hints,
+            clock,
+            plan_wait=settings.analysis.plan_wait_seconds,
+            validate_wait=settings.analysis.validate_wait_seconds,
+        )
+        analysing = Analysing(
+            store,
+            analyser,
+            hints,
+            clock,
+            new_uid,
+            owner=owner,
+            is_alive=lambda owner: may_live(owner, settings.local.node),
+            attempts=settings.analysis.attempts,
+        )
 
         catalogue = Catalogue(store, commands, pager)
         await catalogue.install()
@@ -179,6 +211,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
                     hints,
                     clock,
                     new_uid,
+                    statistics,
                     node=node,
                     slots=slots,
                 ),
@@ -199,6 +232,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
                 imports=Imports(
                     store, commands, admission, blobs, _sources(settings.imports), versions, clock
                 ),
+                statistics=statistics,
                 models=Models(
                     store, commands, admission, artefacts, inference, pager, rates, clock
                 ),
@@ -223,6 +257,8 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             asyncio.create_task(presence.run(), name="presence"),
             asyncio.create_task(sweeper.run(), name="sweeper"),
         ]
+        if settings.analysis.processes != 0:
+            background.append(asyncio.create_task(analysing.run(), name="analysing"))
         for task in background:
             task.add_done_callback(_report_death)
         log.info("serving", grpc=address, database=settings.database.split(":")[0])

@@ -65,6 +65,8 @@ class FakeService:
     events: list[event_pb2.Event] = field(default_factory=list)
     rows: list[fine_tune_pb2.ResultRow] = field(default_factory=list)
     findings: list[common_pb2.Finding] = field(default_factory=list)
+    statistics: list[list[dataset_pb2.TokenStatistics]] = field(default_factory=lambda: [[]])
+    """What is answered one time after the other."""
     plan: fine_tune_pb2.PlanFineTuneResponse = field(
         default_factory=fine_tune_pb2.PlanFineTuneResponse
     )

@@ -3,7 +3,7 @@
 import io
 import os
 import uuid
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import BinaryIO
@@ -154,6 +154,19 @@ class Datasets:
         """Delete a dataset with all its versions."""
         request = pb.DeleteDatasetRequest(name=_names.dataset(name))
         await self._calls.unary(self._stub.DeleteDataset, request)
+
+    async def statistics(
+        self, name: str, *, base_model: str = "", version: str | int = ""
+    ) -> Sequence[pb.TokenStatistics]:
+        """How many tokens a version is, for each listed base model or for one.
+
+        Counting goes on in the background: `analysis` of each tells how far it is. A base model
+        that is named is counted if it was not yet.
+        """
+        request = pb.GetDatasetStatisticsRequest(
+            name=_names.dataset(name), base_model=base_model, version=str(version)
+        )
+        return (await self._calls.unary(self._stub.GetDatasetStatistics, request)).statistics
 
     async def validate(
         self, name: str, *, version: str | int = ""

@@ -14,7 +14,7 @@ import typer
 
 from tunesmith._errors import TunesmithError, UnavailableError
 from tunesmith._sync import Client
-from tunesmith.cli import _findings
+from tunesmith.cli import _findings, _statistics
 from tunesmith.cli._filters import Where
 from tunesmith.cli._output import document, show, show_all
 from tunesmith.cli._session import DIFFERS, Format, Session, command
@@ -201,6 +201,28 @@ def download(
     session.note(f"{path}: {size(dataset.size_bytes)}, sha256 {dataset.digest[:12]}…")
 
 
+@command(app, "stats")
+def stats(
+    session: Session,
+    name: Name,
+    base_model: Annotated[
+        str, typer.Option("-m", "--model", help="Only this base model; counted if it was not yet.")
+    ] = "",
+    version: Annotated[
+        str, typer.Option(help="A version's number or digest; the current one if not given.")
+    ] = "",
+) -> None:
+    """Show how many tokens a dataset is, and how long its examples are. Waits while it is counted.
+
+    \b
+    tunesmith datasets stats tickets -m ada
+    """
+    with session.client() as client:
+        _statistics.show(
+            session, _statistics.counted(session, client, name, base_model, version), base_model
+        )
+
+
 @command(app, "delete")
 def delete(session: Session, name: Name) -> None:
     """Delete a dataset with all its versions."""
@@ -210,15 +232,25 @@ def delete(session: Session, name: Name) -> None:
 
 
 @command(app, "check")
-def check(session: Session, file: File, format: As = None) -> None:
+def check(
+    session: Session,
+    file: File,
+    format: As = None,
+    encoding: Annotated[
+        str, typer.Option(help="Count the tokens too, such as cl100k_base; needs tiktoken.")
+    ] = "",
+) -> None:
     """Check a file here, without any service: the same findings. Exit code 3 if it has errors."""
     # for this command alone: it brings msgspec, which others do not need
     from tunesmith import dataset_rules
     from tunesmith.dataset_rules import encode_report, inspect_file
 
-    report = inspect_file(file, format=dataset_rules.Format(format) if format else None)
+    read_as = dataset_rules.Format(format) if format else None
+    encoder = _statistics.encoder(encoding) if encoding else None
+    report = inspect_file(file, format=read_as)
+    count = _statistics.of_file(session, file, report.shape, encoder, read_as)
     if session.machine:
-        document(session, encode_report(report))
+        document(session, encode_report(report) | _statistics.as_document(encoding, count))
     elif session.output is Format.NAME:
         typer.echo(str(file))
     else:
@@ -229,6 +261,7 @@ def check(session: Session, file: File, format: As = None) -> None:
             soft_wrap=True,
         )
         _findings.report(session.out, report.findings)
+        _statistics.show_count(session, encoding, count)
     if not report.valid:
         session.note(f"error: {file} cannot be trained on as it is")
         raise typer.Exit(DIFFERS)

@@ -73,6 +73,7 @@ class Imports:
                 shape=wanted.shape,
                 format=wanted.format,
                 file_name=source.file_name,
+                analyse=self._versions.analysed_at_once,
             )
             intake.admit(source.size or 0)
             blob = BlobRef("", source.size or 0)
@@ -92,9 +93,11 @@ class Imports:
             file_name=source.file_name,
         )
         now = self._clock.now()
-        return await self._commands.run(
-            call, tenant, name, Dataset, lambda tx: self._versions.add(tx.of(tenant), new, now)
+        dataset = await self._commands.run(
+            call, tenant, name, Dataset, lambda tx: self._versions.add(tx, new, now)
         )
+        self._versions.announce()
+        return dataset
 
     def _begin(self, tx: Transaction, call: Call, tenant: str) -> tuple[Dataset | None, UsageRow]:
         """The answer that the request had, if it comes again, and how many bytes may come."""

@@ -23,6 +23,7 @@ class Intake:
         room: how many bytes may come.
         shape: of the rows, if the caller says; so is `format` of the file.
         file_name: tells the format, where nobody says.
+        analyse: look at the whole at once, too, as nobody does it in the background.
     """
 
     def __init__(
@@ -33,10 +34,13 @@ class Intake:
         shape: Shape | None = None,
         format: Format | None = None,
         file_name: str = "",
+        analyse: bool = False,
     ) -> None:
         self._tenant = tenant
         self._room = room
-        self._inspector = Inspector(shape=shape, format=format, file_name=file_name, analyse=True)
+        self._inspector = Inspector(
+            shape=shape, format=format, file_name=file_name, analyse=analyse
+        )
         self.received = 0
 
     def admit(self, size: int) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from tunesmith.dataset_rules import NOT_TRAINED, RULES, Shape
+from tunesmith.token_counts import decode_count
 
 from tunesmith_server.app.scope import allowed
+from tunesmith_server.domain.analysis import Content
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import (
     BackendUnsuitable,
@@ -80,8 +82,9 @@ def resolution(tx: Transaction, scope: TenantScope, spec: Spec) -> Resolution:
     if values is None or training is None:
         return found
     hyperparameters, settings = values
+    training = _counted(scope, training, base, hyperparameters.max_sequence_length)
     cap = token_cap(spec, base.price_micros_per_million)
-    worst = training.text_bytes * hyperparameters.n_epochs
+    worst = training.most_tokens * hyperparameters.n_epochs
     found.resolved = Resolved(
         base_model=base.id,
         base_model_name=spec.base_model,
@@ -188,6 +191,17 @@ def _refuse_untrainable(dataset: Dataset, where: str) -> None:
     found = NOT_TRAINED & dict(dataset.report.get("counts", {})).keys()
     for code in sorted(found):
         raise DatasetUnsuitable.of(where, f"{code}: {RULES[code].why} {RULES[code].suggestion}")
+
+
+def _counted(
+    scope: TenantScope, training: DatasetVersion, base: BaseModel, limit: int
+) -> DatasetVersion:
+    """The version with the tokens that one epoch trains on, if they are counted."""
+    content = Content(training.digest, training.shape, 0, training.format)
+    analysis = scope.analyses.count(content, base.tokenizer_ref)
+    if analysis is None or analysis.count is None:
+        return training
+    return replace(training, tokens=decode_count(analysis.count).within(limit).billable)
 
 
 def _unfit(

@@ -136,6 +136,7 @@ class Uploads:
             shape=upload.shape,
             format=upload.format,
             file_name=upload.file_name,
+            analyse=self._versions.analysed_at_once,
         )
         if begun.upload is None:
             async with self._blobs.writer() as writer:
@@ -276,9 +277,11 @@ class Uploads:
             scope = tx.of(name.tenant)
             if kept is not None:
                 scope.delete_upload(kept)
-            return self._versions.add(scope, new, now)
+            return self._versions.add(tx, new, now)
 
-        return await self._commands.run(call, name.tenant, name, Dataset, make)
+        dataset = await self._commands.run(call, name.tenant, name, Dataset, make)
+        self._versions.announce()
+        return dataset
 
     async def _patiently(self, pieces: AsyncIterator[Piece]) -> AsyncGenerator[Piece, None]:
         """The pieces, each of which must come in time."""

@@ -7,10 +7,11 @@ from datetime import datetime
 from tunesmith.dataset_rules import Format, Report, encode_report
 
 from tunesmith_server.app.admission import Admission
+from tunesmith_server.app.statistics import analysis_of, begin
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import NotFound
 from tunesmith_server.domain.names import DatasetName, checked_id
-from tunesmith_server.ports import BlobRef, TenantScope
+from tunesmith_server.ports import BlobRef, Hints, TenantScope, Transaction
 
 
 @dataclass(frozen=True)
@@ -32,26 +33,42 @@ class NewVersion:
 
 
 class Versions:
-    """Adds versions."""
+    """Adds versions.
 
-    def __init__(self, admission: Admission, new_uid: Callable[[], str]) -> None:
+    Args:
+        analysed_at_once: the whole is looked at while the bytes come, as nobody here does it in the
+            background.
+    """
+
+    def __init__(
+        self,
+        admission: Admission,
+        hints: Hints,
+        new_uid: Callable[[], str],
+        *,
+        analysed_at_once: bool,
+    ) -> None:
+        self.analysed_at_once = analysed_at_once
         self._admission = admission
+        self._hints = hints
         self._new_uid = new_uid
 
     def name(self, tenant: str, id: str, field: str) -> DatasetName:
         """The name for a dataset; of our choice if `id` is empty. InvalidArgument names `field`."""
         return DatasetName(tenant, checked_id(id, field) if id else f"ds-{self._new_uid()[-12:]}")
 
-    def add(self, scope: TenantScope, new: NewVersion, now: datetime) -> Dataset:
+    def add(self, tx: Transaction, new: NewVersion, now: datetime) -> Dataset:
         """Record a version and make it the current one of its name, within a transaction.
 
         To be given to `Commands.run`, which writes the audit record and answers a repeated
-        request. The bytes that are the current version already change nothing. Raises
-        QuotaExceeded.
+        request; `announce` comes after it. The bytes that are the current version already change
+        nothing. Raises QuotaExceeded.
         """
+        scope = tx.of(new.name.tenant)
         current = _current(scope, new.name.id)
         if current is not None and _is_same(current, new):
-            return current
+            begin(tx, scope, current)  # as it may be from before there was any analysis
+            return replace(current, analysis=analysis_of(scope, current))
         version = Dataset(
             name=new.name,
             uid=self._new_uid(),
@@ -74,7 +91,12 @@ class Versions:
             version = _after(current, version, new)
         self._admission.keep_dataset(scope, version, now)
         scope.put_dataset(version)
-        return version
+        begin(tx, scope, version)
+        return replace(version, analysis=analysis_of(scope, version))
+
+    def announce(self) -> None:
+        """Tell those who analyse that there is a version."""
+        self._hints.notify("analysis")
 
 
 def _after(current: Dataset, version: Dataset, new: NewVersion) -> Dataset:

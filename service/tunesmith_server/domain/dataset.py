@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from tunesmith_server.domain.analysis import Analysis
 from tunesmith_server.domain.names import DatasetName
 
 
@@ -44,3 +45,5 @@ class Dataset:
     parent_digest: str = ""
     version: int = 1
     """Counts the versions uploaded under this name, from 1."""
+    analysis: Analysis | None = None
+    """How far the look at the whole is. Not part of what is recorded: added when it is read."""

@@ -1,9 +1,16 @@
 """What the use cases need from the world, as seen from the use cases.
 
 `tenant_scope`, `system_scope` and `store` keep what is known; `engines` train and answer;
-`artefacts` hold bytes, `sources` bring them; `world` is the rest.
+`artefacts` hold bytes, `sources` bring them, `analyses` look at them; `world` is the rest.
 """
 
+from tunesmith_server.ports.analyses import (
+    Analyser,
+    AnalysisBroken,
+    AnalysisClaim,
+    SystemAnalyses,
+    TenantAnalyses,
+)
 from tunesmith_server.ports.artefacts import Artefacts, BlobRef, Blobs, BlobWriter, Keep, PartWriter
 from tunesmith_server.ports.engines import Backend, Inference
 from tunesmith_server.ports.rows import Claim, PageOf, Remembered, Usage
@@ -14,6 +21,9 @@ from tunesmith_server.ports.tenant_scope import TenantScope
 from tunesmith_server.ports.world import Clock, Hints, Identities
 
 __all__ = [
+    "Analyser",
+    "AnalysisBroken",
+    "AnalysisClaim",
     "Artefacts",
     "Backend",
     "BlobRef",
@@ -31,7 +41,9 @@ __all__ = [
     "Source",
     "Sources",
     "Store",
+    "SystemAnalyses",
     "SystemScope",
+    "TenantAnalyses",
     "TenantScope",
     "Transaction",
     "Usage",

@@ -11,6 +11,7 @@ from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.tenant import ApiKey, Tenant
 from tunesmith_server.domain.upload import KeptUpload
+from tunesmith_server.ports.analyses import SystemAnalyses
 from tunesmith_server.ports.rows import Claim, PageOf, Remembered
 
 
@@ -98,6 +99,9 @@ class SystemScope(Protocol):
     def unclaim(self, claim: Claim, *, due: datetime | None) -> None:
         """Give the lease back; look again at `due`, or never for a run that has ended."""
         ...
+
+    @property
+    def analyses(self) -> SystemAnalyses: ...
 
     # the scheduler: see app/scheduler.py, the only caller
     def schedule_alone(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from tunesmith_server.adapters.sql.analyses import SqlSystemAnalyses
 from tunesmith_server.adapters.sql.datasets import VERSIONS
 from tunesmith_server.adapters.sql.documents import (
     by_place,
@@ -99,6 +100,7 @@ class SqlSystemScope(QueueStatements):
         super().__init__(connection, locks)
         self._tenants: dict[str, Tenant] = {}
         """As this transaction sees them: one look is enough, whoever asks."""
+        self.analyses = SqlSystemAnalyses(connection, locks)
 
     def secret(self, new: Callable[[], bytes]) -> bytes:
         """The installation's secret, made by `new` on first use."""

@@ -9,10 +9,12 @@ from tunesmith.v1 import dataset_pb2_grpc as rpc
 
 from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.app.imports import Import, Imports
+from tunesmith_server.app.statistics import Statistics
 from tunesmith_server.app.uploads import Sent, Upload, Uploads
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import InvalidArgument
-from tunesmith_server.domain.names import DatasetName, TenantName
+from tunesmith_server.domain.names import DatasetName, TenantName, base_model_id
+from tunesmith_server.edge.grpc.analysis_codec import analysis, finding, token_statistics
 from tunesmith_server.edge.grpc.requests import digest, page, timestamp
 from tunesmith_server.edge.grpc.stages import Context, call, principal
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
@@ -35,10 +37,13 @@ _FINDINGS_A_MESSAGE = 500
 class DatasetServicer(rpc.DatasetServiceServicer):
     """The gRPC face of Datasets."""
 
-    def __init__(self, datasets: Datasets, uploads: Uploads, imports: Imports) -> None:
+    def __init__(
+        self, datasets: Datasets, uploads: Uploads, imports: Imports, statistics: Statistics
+    ) -> None:
         self._datasets = datasets
         self._uploads = uploads
         self._imports = imports
+        self._statistics = statistics
 
     async def UploadDataset(
         self, request_iterator: AsyncIterator[pb.UploadDatasetRequest], context: Context
@@ -156,12 +161,32 @@ class DatasetServicer(rpc.DatasetServiceServicer):
     async def ValidateDataset(
         self, request: pb.ValidateDatasetRequest, context: Context
     ) -> AsyncIterator[pb.ValidateDatasetResponse]:
-        """Stream the findings."""
+        """Stream the findings, at once those that there are; those of the analysis when it ends."""
         name = DatasetName.parse(request.name)
-        dataset = await self._datasets.get(principal(), name, request.version)
-        findings = _findings(dataset)
-        for start in range(0, len(findings), _FINDINGS_A_MESSAGE):
-            yield pb.ValidateDatasetResponse(findings=findings[start : start + _FINDINGS_A_MESSAGE])
+        sent: set[bytes] = set()
+        for is_last in (False, True):
+            dataset = await self._datasets.get(principal(), name, request.version)
+            keyed = {each.SerializeToString(): each for each in _findings(dataset)}
+            new = [finding for key, finding in keyed.items() if key not in sent]
+            sent |= keyed.keys()
+            for start in range(0, len(new), _FINDINGS_A_MESSAGE):
+                yield pb.ValidateDatasetResponse(findings=new[start : start + _FINDINGS_A_MESSAGE])
+            is_open = dataset.analysis is not None and dataset.analysis.state.is_open
+            if is_last or not is_open:
+                return
+            await self._statistics.wait_for_report(principal(), name)
+
+    async def GetDatasetStatistics(
+        self, request: pb.GetDatasetStatisticsRequest, context: Context
+    ) -> pb.GetDatasetStatisticsResponse:
+        """Tell how many tokens a version is for each base."""
+        found = await self._statistics.of(
+            principal(),
+            DatasetName.parse(request.name),
+            request.version,
+            base_model_id(request.base_model, "base_model") if request.base_model else "",
+        )
+        return pb.GetDatasetStatisticsResponse(statistics=map(token_statistics, found))
 
 
 def _hash(header: pb.UploadHeader) -> str:
@@ -181,19 +206,7 @@ def _shape(number: pb.DatasetShape, field: str) -> Shape | None:
 
 
 def _findings(dataset: Dataset) -> list[common.Finding]:
-    return [
-        common.Finding(
-            code=finding.code,
-            severity=getattr(common, f"FINDING_SEVERITY_{finding.severity.name}"),
-            line=finding.line,
-            pointer=finding.pointer,
-            message=finding.message,
-            suggestion=finding.suggestion,
-            count=finding.count,
-            fixable=finding.fixable,
-        )
-        for finding in decode_report(dict(dataset.report)).findings
-    ]
+    return [finding(each) for each in decode_report(dict(dataset.report)).findings]
 
 
 def _resource(dataset: Dataset) -> pb.Dataset:
@@ -217,6 +230,7 @@ def _resource(dataset: Dataset) -> pb.Dataset:
         example_count=dataset.example_count,
         file_name=dataset.file_name,
         findings=_findings(dataset)[:_SHOWN],
+        analysis=analysis(dataset.analysis) if dataset.analysis else None,
         statistics=pb.DatasetStatistics(
             text_bytes=report.text_bytes,
             longest_example_bytes=report.statistics.longest_example_bytes,

@@ -37,6 +37,7 @@ from tunesmith_server.app.fine_tunes import FineTunes
 from tunesmith_server.app.imports import Imports
 from tunesmith_server.app.models import Models
 from tunesmith_server.app.rates import Rates
+from tunesmith_server.app.statistics import Statistics
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission
 from tunesmith_server.app.tenants import Tenants
@@ -80,6 +81,7 @@ class UseCases:
     datasets: Datasets
     uploads: Uploads
     imports: Imports
+    statistics: Statistics
     models: Models
     tenants: Tenants
     api_keys: ApiKeys
@@ -129,7 +131,10 @@ class GrpcEdge:
             add,
         )
         dataset_pb2_grpc.add_DatasetServiceServicer_to_server(
-            DatasetServicer(use_cases.datasets, use_cases.uploads, use_cases.imports), add
+            DatasetServicer(
+                use_cases.datasets, use_cases.uploads, use_cases.imports, use_cases.statistics
+            ),
+            add,
         )
         model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(use_cases.models), add)
         tenant_pb2_grpc.add_TenantServiceServicer_to_server(
