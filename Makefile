@@ -71,6 +71,8 @@ bench-tokens: install ## counting tokens against the tokenizers alone, on all co
 
 bench-ingest: install ## what calls wait while 1 GB is taken in and counted
 	@$(BIN)/python bench/ingest.py
+bench-prepare: install ## preparing a million rows against OpenAI's old tool; a few minutes
+	@PYTHONPATH=. $(BIN)/python bench/prepare.py $(ARGS)
 
 light: install ## what the client alone installs and costs to import
 	@$(BIN)/python scripts/light.py

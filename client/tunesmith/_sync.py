@@ -133,6 +133,8 @@ class Datasets(Facade[AsyncDatasets]):
     list = _iterate(AsyncDatasets.list)
     delete = _call(AsyncDatasets.delete)
     statistics = _call(AsyncDatasets.statistics)
+    prepare = _call(AsyncDatasets.prepare)
+    split = _call(AsyncDatasets.split)
     validate = _iterate(AsyncDatasets.validate)
 
 

@@ -20,6 +20,7 @@ from tunesmith_server.adapters.local.artefacts import LocalArtefacts
 from tunesmith_server.adapters.local.backend import LocalBackend
 from tunesmith_server.adapters.local.bases import BaseLibrary
 from tunesmith_server.adapters.owners import may_live, this_process
+from tunesmith_server.adapters.preparation import ProcessPreparation
 from tunesmith_server.adapters.sources import UriSources
 from tunesmith_server.adapters.sql.engine import libpq_conninfo
 from tunesmith_server.adapters.sql.store import SqlStore
@@ -40,6 +41,7 @@ from tunesmith_server.app.fine_tunes import FineTunes
 from tunesmith_server.app.imports import Imports
 from tunesmith_server.app.models import Models
 from tunesmith_server.app.pages import Pager
+from tunesmith_server.app.preparing import Preparing
 from tunesmith_server.app.presence import Presence
 from tunesmith_server.app.publishing import Publisher
 from tunesmith_server.app.rates import Rates
@@ -233,6 +235,15 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
                     store, commands, admission, blobs, _sources(settings.imports), versions, clock
                 ),
                 statistics=statistics,
+                preparing=Preparing(
+                    store,
+                    commands,
+                    blobs,
+                    versions,
+                    ProcessPreparation(),
+                    clock,
+                    data / "preparing",
+                ),
                 models=Models(
                     store, commands, admission, artefacts, inference, pager, rates, clock
                 ),

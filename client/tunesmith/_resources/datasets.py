@@ -168,6 +168,73 @@ class Datasets:
         )
         return (await self._calls.unary(self._stub.GetDatasetStatistics, request)).statistics
 
+    async def prepare(
+        self,
+        name: str,
+        *,
+        fixes: Sequence[str] = (),
+        all_fixes: bool = False,
+        version: str = "",
+        request_id: str = "",
+        validate_only: bool = False,
+    ) -> pb.PrepareDatasetResponse:
+        """Propose what would mend a dataset, in the order in which it applies, with samples.
+
+        With `fixes` (codes) or `all_fixes` it is done, and the dataset gets a new version: the
+        necessary ones always, with `all_fixes` those that are recommended.
+        """
+        request = pb.PrepareDatasetRequest(
+            name=_names.dataset(name),
+            fixes=fixes,
+            all_fixes=all_fixes,
+            version=version,
+            request_id=request_id or str(uuid.uuid4()),
+            validate_only=validate_only,
+        )
+        return await self._calls.unary(self._stub.PrepareDataset, request)
+
+    async def split(
+        self,
+        name: str,
+        *,
+        validation_share: float = 0,
+        seed: int = 42,
+        group_by: str = "",
+        unstratified: bool = False,
+        training_id: str = "",
+        validation_id: str = "",
+        version: str = "",
+        request_id: str = "",
+        validate_only: bool = False,
+    ) -> pb.SplitDatasetResponse:
+        """Split a dataset into one for training and one for validation.
+
+        Args:
+            name: the dataset.
+            validation_share: of the rows; 0 for a fifth, but at most a thousand rows.
+            seed: the same seed and rows give the same split.
+            group_by: a JSON pointer into the row: rows of the same value stay together.
+            unstratified: do not keep the share of each class.
+            training_id: of the dataset for training; `NAME-train` if empty.
+            validation_id: of the dataset for validation; `NAME-valid` if empty.
+            version: digest or number; the current one if empty.
+            request_id: a UUID that makes a repeat safe; the client makes one if empty.
+            validate_only: check everything and change nothing.
+        """
+        request = pb.SplitDatasetRequest(
+            name=_names.dataset(name),
+            validation_share=validation_share,
+            seed=seed,
+            group_by=group_by,
+            unstratified=unstratified,
+            training_dataset_id=training_id,
+            validation_dataset_id=validation_id,
+            version=version,
+            request_id=request_id or str(uuid.uuid4()),
+            validate_only=validate_only,
+        )
+        return await self._calls.unary(self._stub.SplitDataset, request)
+
     async def validate(
         self, name: str, *, version: str | int = ""
     ) -> AsyncGenerator[common_pb2.Finding, None]:

@@ -14,7 +14,7 @@ import typer
 
 from tunesmith._errors import TunesmithError, UnavailableError
 from tunesmith._sync import Client
-from tunesmith.cli import _findings, _statistics
+from tunesmith.cli import _findings, _statistics, prepare
 from tunesmith.cli._filters import Where
 from tunesmith.cli._output import document, show, show_all
 from tunesmith.cli._session import DIFFERS, Format, Session, command
@@ -54,6 +54,7 @@ Version = Annotated[
     str,
     typer.Option(help="A version, by its number or digest. The current one if left out."),
 ]
+prepare.register(app)
 
 
 @command(app, "upload")

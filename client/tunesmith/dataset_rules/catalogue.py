@@ -101,6 +101,103 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "They are probably meant as one; the model has to guess which way to write it.",
             "Write the label the same way in all rows.",
         ),
+        # --- whole columns of prompts and completions -------------------------------------------
+        "LONG_ROWS": Rule(
+            _WARNING,
+            "Rows of more than 10,000 characters",
+            "So long an example is more than the context of most models holds: the beginning of its"
+            " prompt is cut off.",
+            "Shorten or remove these rows; the statistics count what is over the context.",
+            fixable=True,
+        ),
+        "PROMPT_UPPER_CASE": Rule(
+            _WARNING,
+            "Prompts mostly in upper case",
+            "Models have read little text in capitals, and need more tokens for it.",
+            "Write the prompts in lower case, if that makes sense here; also those of requests.",
+            fixable=True,
+        ),
+        "COMPLETION_UPPER_CASE": Rule(
+            _WARNING,
+            "Completions mostly in upper case",
+            "Models have read little text in capitals, and need more tokens for it.",
+            "Write the completions in lower case, if that makes sense here.",
+            fixable=True,
+        ),
+        "PROMPTS_IDENTICAL": Rule(
+            _WARNING,
+            "All prompts are the same",
+            "A prompt that never changes tells the model nothing about the completion.",
+            "Leave the prompts empty for open-ended generation, or write the prompts that differ.",
+        ),
+        "COMPLETIONS_IDENTICAL": Rule(
+            _WARNING,
+            "All completions are the same",
+            "The model learns to repeat that one text, whatever the prompt.",
+            "Write the completions that differ.",
+        ),
+        "PROMPT_SUFFIX_LONG": Rule(
+            _INFO,
+            "A long common end of all prompts",
+            "It takes tokens in each row and each request, and a short one tells as much.",
+            "Use a shorter one.",
+        ),
+        "PROMPT_SUFFIX_AMBIGUOUS": Rule(
+            _WARNING,
+            "The separator also stands inside of prompts",
+            "It cannot tell the model where the completion begins.",
+            "End the prompts with a text that stands nowhere else in them.",
+        ),
+        "PROMPT_SUFFIX_MISSING": Rule(
+            _WARNING,
+            "No separator at the end of prompts",
+            "The model may go on with the prompt in place of completing it.",
+            "End each prompt with the same short text, also in requests.",
+            fixable=True,
+        ),
+        "PROMPT_PREFIX_COMMON": Rule(
+            _INFO,
+            "A long common beginning of all prompts",
+            "A short one helps. A long instruction is learnt soon and then paid for in each row and"
+            " request; with few examples it may still be worth it.",
+            "Begin the prompts of requests with it, too; consider to cut a long one off.",
+            fixable=True,
+        ),
+        "COMPLETION_PREFIX_COMMON": Rule(
+            _WARNING,
+            "A common beginning of all completions",
+            "It says nothing of the row, and is written and paid for in each answer.",
+            "Cut it off.",
+            fixable=True,
+        ),
+        "COMPLETION_SUFFIX_LONG": Rule(
+            _INFO,
+            "A long common end of all completions",
+            "It is written and paid for in each answer, and a short one does the same.",
+            "Use a shorter one.",
+        ),
+        "COMPLETION_SUFFIX_AMBIGUOUS": Rule(
+            _WARNING,
+            "The stop text also stands inside of completions",
+            "Where a request stops at it, such an answer is cut short.",
+            "End the completions with a text that stands nowhere else in them.",
+        ),
+        "COMPLETION_SUFFIX_MISSING": Rule(
+            _WARNING,
+            "No common end of completions",
+            "Nothing is added to a completion in training, so the model does not learn where to"
+            " stop.",
+            'End each completion with the same short text, and give it as "stop" in requests.',
+            fixable=True,
+        ),
+        "COMPLETION_SPACE_MISSING": Rule(
+            _WARNING,
+            "Completions that do not begin with a blank",
+            "Most tokenizers have their words with the blank before them; without it a word takes"
+            " more tokens, and rarer ones.",
+            "Begin each completion with a blank.",
+            fixable=True,
+        ),
         # --- the encoding ----------------------------------------------------------------------
         "BOM": Rule(
             _INFO,
@@ -178,6 +275,13 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "A field is missing",
             "Without it the row is no example.",
             "Add the field.",
+        ),
+        "FIELD_CASE": Rule(
+            _ERROR,
+            "A field's name in upper case or with blanks",
+            "Names of fields are compared as they are written, so the field is missing.",
+            "Write the name in lower case.",
+            fixable=True,
         ),
         "FIELD_TYPE": Rule(
             _ERROR,

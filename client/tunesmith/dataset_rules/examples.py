@@ -57,7 +57,7 @@ def examples(
     source = open_source(max_line_bytes=max_line_bytes, format=format, file_name=name)
     for rows in _rows(path, source):
         for example in scan(shape, rows, _odd(shape)).examples:
-            yield _plain(example)
+            yield plain(example)
     for found in source.problems():
         if RULES[found.problem.code].severity is Severity.ERROR:
             raise UnsoundRow(found.line, found.problem)
@@ -118,7 +118,8 @@ def _odd(shape: Shape) -> Odd:
     return odd
 
 
-def _plain(example: Example) -> dict[str, Any]:
+def plain(example: Example) -> dict[str, Any]:
+    """The fields of an example that training uses, and no others."""
     if isinstance(example, PromptCompletion):
         return {"prompt": example.prompt, "completion": example.completion}
     if isinstance(example, Preference):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-MAX_LINE_BYTES: Final = 400
+MAX_LINE_BYTES: Final = 12_000
 
 _GOOD = '{"prompt": "Is it on?", "completion": " yes"}\n'
 _USER = '{"role": "user", "content": "Hi"}'
@@ -27,6 +27,10 @@ _PREFERENCE = (
 
 def _chat(*messages: str, more: str = "") -> str:
     return '{"messages": [' + ", ".join(messages) + "]" + more + "}\n"
+
+
+def _pairs(*rows: tuple[str, str]) -> str:
+    return "".join(f'{{"prompt": "{p}", "completion": "{c}"}}\n' for p, c in rows)
 
 
 def _rows(*completions: tuple[str, int]) -> str:
@@ -82,11 +86,32 @@ _FILES: Mapping[str, str | bytes] = {
     "CLASS_SMALL": _rows((" yes", 4), (" no", 2)),
     "CLASS_IMBALANCE": _rows((" yes", 10), (" no", 1)),
     "CLASS_VARIANTS": _rows((" yes", 4), (" Yes", 2)),
+    # --- whole columns of prompts and completions ---------------------------------------
+    "LONG_ROWS": _pairs(("so long a text " * 700, " yes")),
+    "PROMPT_UPPER_CASE": _pairs(("IS IT ON?", " yes")),
+    "COMPLETION_UPPER_CASE": _pairs(("Is it on?", " YES")),
+    "PROMPTS_IDENTICAL": _pairs(("Say something ->", " well"), ("Say something ->", " no")),
+    "COMPLETIONS_IDENTICAL": _pairs(("Is it on? ->", " yes"), ("Is it off? ->", " yes")),
+    "PROMPT_SUFFIX_LONG": _pairs(("red = = = = = =>", " rot"), ("blue = = = = = =>", " blau")),
+    "PROMPT_SUFFIX_AMBIGUOUS": _pairs(("red -> dark ->", " rot"), ("blue ->", " blau")),
+    "PROMPT_SUFFIX_MISSING": _pairs(("red", " rot"), ("blue", " blau")),
+    "PROMPT_PREFIX_COMMON": _pairs(
+        ("Translate to German: red ->", " rot"), ("Translate to German: blue ->", " blau")
+    ),
+    "COMPLETION_PREFIX_COMMON": _pairs(
+        ("red ->", " In German: rot"), ("blue ->", " In German: blau")
+    ),
+    "COMPLETION_SUFFIX_LONG": _pairs(
+        ("red ->", " rot - - - - - -"), ("blue ->", " blau - - - - - -")
+    ),
+    "COMPLETION_SUFFIX_AMBIGUOUS": _pairs(("red ->", " rot. Dark red."), ("blue ->", " blau.")),
+    "COMPLETION_SUFFIX_MISSING": _pairs(("red ->", " rot"), ("blue ->", " blau")),
+    "COMPLETION_SPACE_MISSING": _pairs(("red ->", "rot"), ("blue ->", "blau")),
     # --- the encoding ------------------------------------------------------------------
     "BOM": "\ufeff" + _GOOD,
     "CRLF": _GOOD.replace("\n", "\r\n"),
     "BLANK_LINE": _GOOD + "\n" + _GOOD,
-    "LINE_TOO_LONG": '{"prompt": "' + "far too long " * 40 + '", "completion": " no"}\n',
+    "LINE_TOO_LONG": '{"prompt": "' + "far too long " * 1000 + '", "completion": " no"}\n',
     "ENCODING_INVALID": '{"prompt": "café", "completion": " yes"}\n'.encode("latin-1"),
     # --- JSON --------------------------------------------------------------------------
     "JSON_INVALID": '{"prompt": "Is it on?", "completion": " yes",}\n',
@@ -97,6 +122,7 @@ _FILES: Mapping[str, str | bytes] = {
     # --- rows of any shape -------------------------------------------------------------
     "MIXED_SHAPES": _GOOD + _chat(_USER, _ANSWER),
     "FIELD_MISSING": '{"completion": " yes"}\n',
+    "FIELD_CASE": '{"Prompt": "Is it on?", "completion": " yes"}\n',
     "FIELD_TYPE": '{"prompt": 1, "completion": " yes"}\n',
     "FIELD_UNKNOWN": '{"prompt": "Is it on?", "completion": " yes", "id": 7}\n',
     "LONE_SURROGATE": '{"prompt": "\\ud83d", "completion": " yes"}\n',

@@ -6,6 +6,7 @@ refuse is not yet wrong; `examine` has the last word.
 
 from collections.abc import Collection
 from enum import StrEnum
+from itertools import islice
 from typing import Annotated, Literal
 
 import msgspec
@@ -82,9 +83,10 @@ _TELLING_FIELDS: dict[str, Shape] = {
 
 def shape_of(fields: Collection[str]) -> Shape | None:
     """The shape that a row with these fields was meant to have, or None if none is telling."""
-    for field, shape in _TELLING_FIELDS.items():
-        if field in fields:
-            return shape
+    for names in (fields, {field.strip().lower() for field in islice(fields, 20)}):
+        for field, shape in _TELLING_FIELDS.items():
+            if field in names:
+                return shape
     return None
 
 

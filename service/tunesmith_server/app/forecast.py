@@ -82,6 +82,11 @@ def _tokens(run: FineTune, recent: Sequence[FineTune]) -> tuple[int, str]:
     return min(worst, round(estimate)), f"{BYTES_PER_TOKEN:g} bytes a token assumed"
 
 
+def seconds_for(tx: Transaction, base_model: str, tokens: int) -> float | None:
+    """How long so many tokens train on a base, by the newest runs on it; None without any."""
+    return _seconds(tokens, tx.system.recent_runs(base_model, _RECENT))[0]
+
+
 def _seconds(tokens: int, recent: Sequence[FineTune]) -> tuple[float | None, str]:
     """How long that many tokens take, from the newest runs on the base."""
     speeds = [

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from tunesmith.dataset_rules import NOT_TRAINED, RULES, Shape
-from tunesmith.token_counts import decode_count
 
+from tunesmith_server.app.counted import billable_tokens
 from tunesmith_server.app.scope import allowed
 from tunesmith_server.domain.analysis import Content
 from tunesmith_server.domain.dataset import Dataset, DatasetState
@@ -198,10 +198,7 @@ def _counted(
 ) -> DatasetVersion:
     """The version with the tokens that one epoch trains on, if they are counted."""
     content = Content(training.digest, training.shape, 0, training.format)
-    analysis = scope.analyses.count(content, base.tokenizer_ref)
-    if analysis is None or analysis.count is None:
-        return training
-    return replace(training, tokens=decode_count(analysis.count).within(limit).billable)
+    return replace(training, tokens=billable_tokens(scope, content, base, limit))
 
 
 def _unfit(

@@ -75,7 +75,7 @@ class Statistics:
             bases = (
                 [allowed(scope, tx.system.base_model(base_model))]
                 if base_model
-                else _listed(tx, scope)
+                else listed(tx, scope)
             )
             content = content_of(dataset)
             if content is None or content.shape not in _TRAINED:
@@ -146,7 +146,7 @@ def begin(tx: Transaction, scope: TenantScope, dataset: Dataset) -> None:
     content = content_of(dataset)
     if content is None:
         return
-    refs = {base.tokenizer_ref for base in _listed(tx, scope)}
+    refs = {base.tokenizer_ref for base in listed(tx, scope)}
     subjects = sorted(refs) if dataset.shape in _TRAINED else []
     if not dataset.report.get("analysed"):
         subjects = [RULES, *subjects]
@@ -189,7 +189,7 @@ def _complete(dataset: Dataset) -> Analysis:
     )
 
 
-def _listed(tx: Transaction, scope: TenantScope) -> list[BaseModel]:
+def listed(tx: Transaction, scope: TenantScope) -> list[BaseModel]:
     """The bases that the tenant is shown."""
     found = []
     for base in tx.system.base_models():

@@ -113,9 +113,7 @@ ROWS: dict[str, Case] = {
     "blank": Case(b" \t", ["BLANK_LINE"], "blank"),
     # fields
     "no prompt": Case(b'{"completion":"b"}', ["FIELD_MISSING"], 'no field "prompt"'),
-    "capital": Case(
-        b'{"Prompt":"a","completion":"b"}', ["FIELD_MISSING", "FIELD_UNKNOWN"], "Prompt"
-    ),
+    "capital": Case(b'{"Prompt":"a","completion":"b"}', ["FIELD_CASE", "FIELD_UNKNOWN"], "Prompt"),
     "typo": Case(b'{"prompt":"a","completoin":"b"}', ["FIELD_MISSING", "FIELD_UNKNOWN"], "toin"),
     "no field": Case(b"{}", ["FIELD_MISSING", "FIELD_MISSING"], 'no field "prompt"'),
     "number for text": Case(

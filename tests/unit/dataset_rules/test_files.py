@@ -48,7 +48,7 @@ def codes(report: Report) -> list[str]:
 
 
 def many(count: int) -> bytes:
-    return b"".join(row(prompt=f"p{i}", completion=f" c{i}") + b"\n" for i in range(count))
+    return b"".join(row(prompt=f"p{i} ->", completion=f" c{i}.") + b"\n" for i in range(count))
 
 
 @settings(deadline=None, max_examples=1000)
@@ -244,9 +244,10 @@ def test_classes_are_counted_where_completions_are_labels() -> None:
 
 
 def test_some_empty_prompts_are_warned_of_but_not_all() -> None:
-    empty = b'{"prompt":"","completion":" %d"}\n'
+    empty = b'{"prompt":"","completion":" %d."}\n'
     report, _ = inspect(many(100) + empty % 1 + empty % 2)
-    assert [(f.code, f.count) for f in report.findings] == [("PROMPT_EMPTY", 2)]
+    found = [(f.code, f.count) for f in report.findings]
+    assert found == [("PROMPT_SUFFIX_MISSING", 102), ("PROMPT_EMPTY", 2)]
     assert report.valid
     assert codes(inspect(b"".join(empty % i for i in range(100)))[0]) == []
 

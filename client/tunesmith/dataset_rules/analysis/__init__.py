@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tunesmith.dataset_rules.analysis.check import Check
 from tunesmith.dataset_rules.analysis.classes import Classes
+from tunesmith.dataset_rules.analysis.columns import CommonAffixes
 from tunesmith.dataset_rules.analysis.empty_prompts import EmptyPrompts
 from tunesmith.dataset_rules.analysis.near_repeats import NearRepeats
 from tunesmith.dataset_rules.analysis.repeats import Repeats
@@ -30,6 +31,7 @@ _CHECKS: Mapping[Shape, Sequence[Callable[[], Check]]] = {
         Classes,
         Repeats,
         NearRepeats,
+        CommonAffixes,
     ),
     Shape.CHAT: (ConversationSizes, Repeats, NearRepeats),
     Shape.PREFERENCE: (ConversationSizes, Repeats, NearRepeats),

@@ -3,17 +3,20 @@
 from collections.abc import AsyncIterator
 
 from tunesmith.dataset_rules import Format, Shape, decode_report
+from tunesmith.dataset_rules.split import SplitChoice
 from tunesmith.v1 import common_pb2 as common
 from tunesmith.v1 import dataset_pb2 as pb
 from tunesmith.v1 import dataset_pb2_grpc as rpc
 
 from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.app.imports import Import, Imports
+from tunesmith_server.app.preparing import Preparing, SplitWanted, Wanted
 from tunesmith_server.app.statistics import Statistics
 from tunesmith_server.app.uploads import Sent, Upload, Uploads
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import InvalidArgument
 from tunesmith_server.domain.names import DatasetName, TenantName, base_model_id
+from tunesmith_server.edge.grpc import preparation_codec
 from tunesmith_server.edge.grpc.analysis_codec import analysis, finding, token_statistics
 from tunesmith_server.edge.grpc.requests import digest, page, timestamp
 from tunesmith_server.edge.grpc.stages import Context, call, principal
@@ -38,12 +41,18 @@ class DatasetServicer(rpc.DatasetServiceServicer):
     """The gRPC face of Datasets."""
 
     def __init__(
-        self, datasets: Datasets, uploads: Uploads, imports: Imports, statistics: Statistics
+        self,
+        datasets: Datasets,
+        uploads: Uploads,
+        imports: Imports,
+        statistics: Statistics,
+        preparing: Preparing,
     ) -> None:
         self._datasets = datasets
         self._uploads = uploads
         self._imports = imports
         self._statistics = statistics
+        self._preparing = preparing
 
     async def UploadDataset(
         self, request_iterator: AsyncIterator[pb.UploadDatasetRequest], context: Context
@@ -187,6 +196,33 @@ class DatasetServicer(rpc.DatasetServiceServicer):
             base_model_id(request.base_model, "base_model") if request.base_model else "",
         )
         return pb.GetDatasetStatisticsResponse(statistics=map(token_statistics, found))
+
+    async def PrepareDataset(
+        self, request: pb.PrepareDatasetRequest, context: Context
+    ) -> pb.PrepareDatasetResponse:
+        """Propose fixes, or apply them."""
+        prepared = await self._preparing.prepare(
+            call(request),
+            DatasetName.parse(request.name),
+            request.version,
+            Wanted(tuple(request.fixes), request.all_fixes),
+        )
+        made = _resource(prepared.dataset) if prepared.dataset else None
+        return preparation_codec.response(prepared, made)
+
+    async def SplitDataset(
+        self, request: pb.SplitDatasetRequest, context: Context
+    ) -> pb.SplitDatasetResponse:
+        """Split a dataset in two."""
+        choice = SplitChoice(
+            request.validation_share, request.seed, request.group_by, not request.unstratified
+        )
+        wanted = SplitWanted(choice, request.training_dataset_id, request.validation_dataset_id)
+        name = DatasetName.parse(request.name)
+        sides = await self._preparing.split(call(request), name, request.version, wanted)
+        return pb.SplitDatasetResponse(
+            training=_resource(sides.training), validation=_resource(sides.validation)
+        )
 
 
 def _hash(header: pb.UploadHeader) -> str:

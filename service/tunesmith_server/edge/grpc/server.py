@@ -36,6 +36,7 @@ from tunesmith_server.app.explaining import Explaining
 from tunesmith_server.app.fine_tunes import FineTunes
 from tunesmith_server.app.imports import Imports
 from tunesmith_server.app.models import Models
+from tunesmith_server.app.preparing import Preparing
 from tunesmith_server.app.rates import Rates
 from tunesmith_server.app.statistics import Statistics
 from tunesmith_server.app.steering import Steering
@@ -82,6 +83,7 @@ class UseCases:
     uploads: Uploads
     imports: Imports
     statistics: Statistics
+    preparing: Preparing
     models: Models
     tenants: Tenants
     api_keys: ApiKeys
@@ -132,7 +134,11 @@ class GrpcEdge:
         )
         dataset_pb2_grpc.add_DatasetServiceServicer_to_server(
             DatasetServicer(
-                use_cases.datasets, use_cases.uploads, use_cases.imports, use_cases.statistics
+                use_cases.datasets,
+                use_cases.uploads,
+                use_cases.imports,
+                use_cases.statistics,
+                use_cases.preparing,
             ),
             add,
         )
