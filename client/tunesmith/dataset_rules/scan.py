@@ -50,19 +50,21 @@ def scan_lines(shape: Shape, lines: Sequence[bytes], numbers: Sequence[int], odd
     try_line = _PLAINLY_SOUND[shape]
     examples: list[Example] = []
     without: set[int] = set()
+    """Places in `lines`: several rows may stand on one line of a file."""
     size = 0
-    for number, line in zip(numbers, lines, strict=True):
+    for place, (number, line) in enumerate(zip(numbers, lines, strict=True)):
         example, weight = try_line(line)
         if example is None:
             example = odd(number, line)
             if example is None:
-                without.add(number)
+                without.add(place)
                 continue
             weight = text_bytes(example)
         examples.append(example)
         size += weight
-    places = [number for number in numbers if number not in without] if without else numbers
-    return Sound(examples, places, size)
+    if without:
+        numbers = [number for place, number in enumerate(numbers) if place not in without]
+    return Sound(examples, numbers, size)
 
 
 def structural_quotes(line: bytes) -> int:

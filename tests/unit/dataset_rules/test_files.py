@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tunesmith.dataset_rules import (
     NOT_TRAINED,
     Finding,
+    Format,
     Inspector,
     Report,
     Severity,
@@ -385,3 +386,12 @@ def test_a_large_file_is_the_same_in_one_piece_and_in_many(tmp_path: Path) -> No
     path.write_bytes(content)
     report, _ = inspect(*(content[i : i + 65_537] for i in range(0, len(content), 65_537)))
     assert inspect_file(path) == report == inspect(content)[0]
+
+
+def test_rows_that_share_a_line_are_told_apart():
+    content = b'[{"prompt": "a", "completion": " b"}, 1, {"prompt": "a", "completion": " b"}]'
+    inspector = Inspector(format=Format.JSON, analyse=True)
+    inspector.feed(content)
+    report = inspector.finish()
+    assert report.example_count == 2
+    assert (report.counts["DUPLICATE_ROWS"], report.counts["NOT_AN_OBJECT"]) == (1, 1)
