@@ -8,9 +8,6 @@ import msgspec
 from tunesmith.dataset_rules.sensitive.recognition import recognise
 from tunesmith.dataset_rules.shapes import Chat, Example, Message, Preference, PromptCompletion
 
-FIX: Final = "REDACT_SENSITIVE"
-"""The code of the fix that this is."""
-FIX_TITLE: Final = "Put placeholders in place of secrets and personal data"
 _MOST_ROUNDS: Final = 8
 """Something may only come to light once its neighbour is gone; twice in a row has not been seen."""
 
