@@ -48,6 +48,7 @@ def tunesmithd(data: Path) -> Iterator[Server]:
     settings = {
         "TUNESMITH_DATA_DIR": str(data),
         "TUNESMITH_GRPC__LISTEN": "127.0.0.1:0",
+        "TUNESMITH_HTTP__LISTEN": "",
         "TUNESMITH_LOCAL__SLOTS": "0",
         "TUNESMITH_BOOTSTRAP_ADMIN_KEY": ADMIN_KEY,
         "TUNESMITH_LOG_LEVEL": "error",

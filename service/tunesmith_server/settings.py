@@ -73,6 +73,25 @@ def check_pair(certificate: Path, key: Path) -> None:
         ) from None
 
 
+class Http(BaseModel, frozen=True, extra="forbid"):
+    """The OpenAI-compatible HTTP port."""
+
+    listen: str = Field(
+        "127.0.0.1:8080", description="address and port; port 0 picks a free one, nothing is none"
+    )
+    max_body_bytes: ByteSize = Field(ByteSize(16 * 2**20), description="largest JSON body taken")
+    max_file_bytes: ByteSize = Field(ByteSize(8 * 2**30), description="largest file taken")
+    alive_seconds: float = Field(15, gt=0, description="a quiet stream shows life this often")
+    origins: tuple[str, ...] = Field((), description="web origins that may call it; CORS")
+
+    @field_validator("listen")
+    @classmethod
+    def _address(cls, listen: str) -> str:
+        if listen and not listen.rpartition(":")[2].isdecimal():
+            raise ValueError(f"{listen!r} is not of the form address:port")
+        return listen
+
+
 class Local(BaseModel, frozen=True, extra="forbid"):
     """Training on this machine."""
 
@@ -262,6 +281,7 @@ class Settings(BaseSettings):
         (), description="JSON: whose tokens are taken besides API keys, and for whom"
     )
     grpc: Grpc = Grpc()
+    http: Http = Http()
     local: Local = Local()
     inference: Inference = Inference()
     watch: Watch = Watch()

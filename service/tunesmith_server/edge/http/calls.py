@@ -1,0 +1,240 @@
+"""What happens to every HTTP call: id, credential, role, rate, errors, headers.
+
+The same stages as on the gRPC port (`edge/grpc/stages.py`), by the same use cases; each endpoint
+says which method of the contract it is, and so which roles may call it.
+"""
+
+import hashlib
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from tunesmith_server.app.auth import require
+from tunesmith_server.app.authentication import Authenticator
+from tunesmith_server.app.commands import Call, Commands
+from tunesmith_server.app.once import Once
+from tunesmith_server.app.rates import Rates
+from tunesmith_server.app.tenants import Tenants
+from tunesmith_server.domain.access import Principal, Role, changes
+from tunesmith_server.domain.errors import DomainError, PermissionDenied, Unauthenticated
+from tunesmith_server.domain.names import OWN_TENANT, TenantName
+from tunesmith_server.domain.quota import Dimension
+from tunesmith_server.edge.http.envelopes import Envelope, Refused, envelope, internal, refused
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+OWN = TenantName(OWN_TENANT)
+_NOBODY = Principal("", None, Role.INFERENCE)
+_VERSION = "2020-10-01"
+"""What OpenAI's own servers say in `openai-version`."""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One call that may be made."""
+
+    request: Request
+    principal: Principal
+    method: str
+    """`Service/Method` of the contract."""
+    id: str
+    organization: str
+    largest_body: int
+
+    @property
+    def tenant(self) -> str:
+        """The caller's tenant; this surface is for tenants' keys alone."""
+        assert self.principal.tenant is not None
+        return self.principal.tenant
+
+    def path(self, name: str) -> str:
+        """A part of the path, decoded once."""
+        return str(self.request.path_params[name])
+
+    async def body(self, kind: type[T]) -> T:
+        """The JSON of the body as `kind`: null is the same as absent, an unknown field an error."""
+        try:
+            value = msgspec.json.decode(await self._bytes())
+        except msgspec.DecodeError as error:
+            raise refused(
+                "We could not parse the JSON body of your request. The API expects a JSON payload, "
+                f"but what was sent was not valid JSON: {error}."
+            ) from None
+        if not isinstance(value, dict):
+            raise refused("The body of the request is not a JSON object.")
+        try:
+            return msgspec.convert(_without_nulls(value), kind)
+        except msgspec.ValidationError as error:
+            raise _misfit(str(error)) from None
+
+    async def _bytes(self) -> bytes:
+        parts, size = [], 0
+        async for part in self.request.stream():
+            size += len(part)
+            if size > self.largest_body:
+                raise too_large(self.largest_body)
+            parts.append(part)
+        return b"".join(parts)
+
+    def call(self, content: str = "") -> Call:
+        """For a use case that changes something; `content` is what an Idempotency-Key is about."""
+        key, once = self.request.headers.get("idempotency-key", ""), None
+        if key:
+            # any text may be the key; ours are UUIDs. Keys of this surface never meet gRPC's
+            name = uuid.uuid5(uuid.NAMESPACE_URL, f"openai:{self.principal.id}:{key[:512]}")
+            hash = hashlib.sha256(content.encode()).hexdigest()
+            once = Once(str(name), self.method, hash)
+        client = self.request.client
+        peer = f"{client.host}:{client.port}" if client else ""
+        return Call(self.principal, self.method, self.id, peer, once)
+
+
+Handler = Callable[[Incoming], Awaitable[Response]]
+
+
+class Calls:
+    """Makes endpoints out of handlers."""
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        rates: Rates,
+        tenants: Tenants,
+        commands: Commands,
+        *,
+        largest_body: int,
+    ) -> None:
+        self._authenticator = authenticator
+        self._rates = rates
+        self._tenants = tenants
+        self._commands = commands
+        self._largest_body = largest_body
+
+    def endpoint(self, method: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        """What answers requests with `handler`, to callers that may call `method`."""
+
+        async def answer(request: Request) -> Response:
+            began = time.perf_counter()
+            given = request.headers.get("x-request-id", "")
+            id = given if 0 < len(given) <= 64 and given.isprintable() else uuid.uuid4().hex
+            structlog.contextvars.clear_contextvars()
+            structlog.contextvars.bind_contextvars(request_id=id, method=f"http {method}")
+            caller, organization = _NOBODY, ""
+            try:
+                caller, organization = await self._caller(request, method)
+                incoming = Incoming(request, caller, method, id, organization, self._largest_body)
+                response = await handler(incoming)
+            except (DomainError, Refused, ClientDisconnect) as error:
+                response = self._refusal(request, method, id, caller, error).response()
+            except Exception as error:
+                incident = uuid.uuid4().hex
+                log.exception("call_failed", incident=incident, exc_info=error)
+                response = internal(incident).response()
+            seconds = time.perf_counter() - began
+            log.debug("call", code=response.status_code, seconds=round(seconds, 4))
+            response.headers["x-request-id"] = id
+            response.headers["openai-processing-ms"] = f"{seconds * 1000:.0f}"
+            response.headers["openai-version"] = _VERSION
+            if organization:
+                response.headers["openai-organization"] = organization
+            return response
+
+        return answer
+
+    async def _caller(self, request: Request, method: str) -> tuple[Principal, str]:
+        """Who calls, if it may, and its organization."""
+        scheme, _, shown = request.headers.get("authorization", "").partition(" ")
+        credential = shown.strip() if scheme.lower() == "bearer" else ""
+        credential = credential or request.headers.get("api-key", "")  # as Azure's clients send it
+        if not credential:
+            raise Refused(Envelope(401, _NO_KEY))
+        try:
+            caller = await self._authenticator.principal(credential)
+        except Unauthenticated:
+            raise Refused(Envelope(401, _WRONG_KEY, code="invalid_api_key")) from None
+        structlog.contextvars.bind_contextvars(tenant=caller.tenant, principal=caller.id)
+        require(caller, method)
+        if caller.tenant is None:
+            raise PermissionDenied(
+                "this API is for the keys of tenants; a platform administrator's has none"
+            )
+        tenant = await self._tenants.get(caller, TenantName(caller.tenant))
+        organization = tenant.organization or tenant.id
+        names = {organization, tenant.id, f"org-{organization}", f"org-{tenant.id}"}
+        for kind in ("organization", "project"):
+            if (said := request.headers.get(f"openai-{kind}")) and said not in names:
+                words = f"OpenAI-{kind.title()} header should match {kind} for API key"
+                raise Refused(Envelope(401, words, code=f"mismatched_{kind}"))
+        await self._rates.take(caller.tenant, Dimension.REQUESTS_PER_MINUTE)
+        return caller, organization
+
+    def _refusal(
+        self, request: Request, method: str, id: str, caller: Principal, error: Exception
+    ) -> Envelope:
+        """The envelope of a refusal, which goes on record as on the gRPC port."""
+        if isinstance(error, ClientDisconnect):
+            return Envelope(499, "the client is gone")
+        if isinstance(error, Refused):
+            return error.envelope
+        assert isinstance(error, DomainError)
+        log.info("call_refused", reason=error.reason)
+        if changes(method) or isinstance(error, PermissionDenied):
+            client = request.client
+            call = Call(caller, method, id, f"{client.host}:{client.port}" if client else "")
+            self._commands.refused(call, request.url.path, error)
+        return envelope(error)
+
+
+def too_large(limit: int) -> Refused:
+    """A body over the limit, told before it is read to its end."""
+    return Refused(
+        Envelope(413, f"The body of the request is larger than the {limit:,} bytes allowed here.")
+    )
+
+
+async def counted(parts: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    """The parts of a body, as long as they are not too many."""
+    size = 0
+    async for part in parts:
+        size += len(part)
+        if size > limit:
+            raise too_large(limit)
+        yield part
+
+
+def canonical(value: Any) -> str:
+    """A body as the text that an Idempotency-Key is bound to."""
+    return msgspec.json.encode(value, order="deterministic").decode()
+
+
+def _without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The old command line sends null for whatever was not given."""
+    return {name: each for name, each in value.items() if each is not None}
+
+
+def _misfit(message: str) -> Refused:
+    """msgspec's words as OpenAI's."""
+    words, _, path = message.partition(" - at `$")
+    param = path.strip("`").lstrip(".") or None
+    if words.startswith("Object contains unknown field"):
+        name = words.split("`")[1]
+        return refused(f"Unrecognized request argument supplied: {name}", name)
+    if words.startswith("Object missing required field"):
+        name = words.split("`")[1]
+        return refused(f"you must provide a {name} parameter", name)
+    return refused(f"{words[0].lower()}{words[1:]} for '{param}'" if param else words, param)
+
+
+_NO_KEY = (
+    "You didn't provide an API key. You need to provide your API key in an Authorization header "
+    "using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
+)
+_WRONG_KEY = "Incorrect API key provided. Keys of this service begin with sk-ts-."
