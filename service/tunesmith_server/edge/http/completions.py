@@ -18,7 +18,7 @@ from tunesmith_server.domain.completion import (
 )
 from tunesmith_server.edge.http import sse
 from tunesmith_server.edge.http.calls import Incoming
-from tunesmith_server.edge.http.envelopes import json_response, refused
+from tunesmith_server.edge.http.envelopes import json_response, naming_models, refused
 from tunesmith_server.edge.http.ids import new_id
 
 _NOTHING = "<|endoftext|>"
@@ -142,8 +142,10 @@ class Completions:
         if body.stream:
             deltas = self._models.stream_complete(incoming.principal, model, request)
             frames = _completion_frames(head, deltas, body.stream_options.include_usage)
-            return await sse.stream(frames, alive_every=self._alive_every)
-        answer = await self._models.complete(incoming.principal, model, request)
+            with naming_models():
+                return await sse.stream(frames, alive_every=self._alive_every)
+        with naming_models():
+            answer = await self._models.complete(incoming.principal, model, request)
         choices = [_completion_choice(choice) for choice in answer.choices]
         return json_response(head | {"choices": choices, "usage": _usage(answer.usage)})
 
@@ -158,8 +160,10 @@ class Completions:
             head = _head("chatcmpl", "chat.completion.chunk", model)
             deltas = self._models.stream_complete(incoming.principal, model, request)
             frames = _chat_frames(head, deltas, body.n, body.stream_options.include_usage)
-            return await sse.stream(frames, alive_every=self._alive_every)
-        answer = await self._models.complete(incoming.principal, model, request)
+            with naming_models():
+                return await sse.stream(frames, alive_every=self._alive_every)
+        with naming_models():
+            answer = await self._models.complete(incoming.principal, model, request)
         head = _head("chatcmpl", "chat.completion", model)
         choices = [_chat_choice(choice) for choice in answer.choices]
         usage = _usage(answer.usage)

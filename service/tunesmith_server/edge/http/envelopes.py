@@ -7,7 +7,8 @@ and 5xx by themselves unless `x-should-retry: false` says that it is of no use.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from starlette.responses import Response
@@ -51,6 +52,15 @@ class Refused(Exception):
 def refused(message: str, param: str | None = None, *, status: int = 400) -> Refused:
     """A request that cannot be understood."""
     return Refused(Envelope(status, message, param=param))
+
+
+@contextmanager
+def naming_models() -> Iterator[None]:
+    """What is not found within is a model, whatever form of a name it was asked for by."""
+    try:
+        yield
+    except errors.NotFound as error:
+        raise Refused(_no_model(error.name.rpartition("/")[2])) from None
 
 
 def json_response(
@@ -114,12 +124,15 @@ def internal(incident: str) -> Envelope:
 def _not_found(name: str) -> Envelope:
     kind, id = _KINDS.get(_collection(name), ""), name.rpartition("/")[2]
     if kind == "model":
-        return Envelope(
-            404, f"The model '{id}' does not exist", param="model", code="model_not_found"
-        )
+        return _no_model(id)
     if kind:
         return Envelope(404, f"No such {kind}: {id}", param="id")
     return Envelope(404, f"{name} does not exist")
+
+
+def _no_model(id: str) -> Envelope:
+    words = f"The model '{id}' does not exist"
+    return Envelope(404, words, param="model", code="model_not_found")
 
 
 def _quota_code(error: errors.QuotaExceeded) -> str:

@@ -11,7 +11,7 @@ from tunesmith_server.app.pages import MAX_PAGE, PageRequest
 from tunesmith_server.domain.errors import PermissionDenied
 from tunesmith_server.domain.model import BaseModel, Model
 from tunesmith_server.edge.http.calls import OWN, Incoming
-from tunesmith_server.edge.http.envelopes import json_response
+from tunesmith_server.edge.http.envelopes import json_response, naming_models
 
 _OWNER = "tunesmith"
 _EPOCH = 0
@@ -45,14 +45,14 @@ class ModelEndpoints:
     async def get(self, incoming: Incoming) -> Response:
         """One of them, under the name that was asked for."""
         name = incoming.path("model")
-        base, model = await self._models.named(incoming.principal, name)
+        base, model = await self._named(incoming, name)
         shown = _tuned(model, name, incoming) if model else _base(base, name)
         return json_response(shown)
 
     async def delete(self, incoming: Incoming) -> Response:
         """Delete a model of the tenant's own."""
         name = incoming.path("model")
-        _, model = await self._models.named(incoming.principal, name)
+        _, model = await self._named(incoming, name)
         if model is None:
             raise PermissionDenied(f"{name} is a base model, which a tenant cannot delete")
         await self._models.delete(incoming.call(name), model.name)
@@ -66,8 +66,12 @@ class ModelEndpoints:
     async def engine(self, incoming: Incoming) -> Response:
         """One engine."""
         name = incoming.path("engine")
-        await self._models.named(incoming.principal, name)
+        await self._named(incoming, name)
         return json_response(_engine(name))
+
+    async def _named(self, incoming: Incoming, name: str) -> tuple[BaseModel, Model | None]:
+        with naming_models():
+            return await self._models.named(incoming.principal, name)
 
     async def _bases(self, incoming: Incoming) -> tuple[BaseModel, ...]:
         page = await self._catalogue.list(incoming.principal, PageRequest(MAX_PAGE))
