@@ -276,6 +276,7 @@ async def test_a_duplicate_is_found_and_can_be_used_again(desk: Desk):
     for ended in (asked, anew):
         job = found(r'"id": "(ft-\w+)"', ended.out)
         await desk.openai("api", "fine_tunes.cancel", "-i", job)
+        await desk.openai("api", "fine_tunes.follow", "-i", job)  # until it has stopped
     for id in same:
         deleted = (await desk.openai("api", "files.delete", "-i", id)).json
         assert deleted == {"id": id, "object": "file", "deleted": True}

@@ -74,7 +74,10 @@ class FileEndpoints:
         ]
         if purpose := query.get("purpose"):
             found = [file for file in found if file["purpose"] == purpose]
-        found.sort(key=lambda file: file["created_at"], reverse=query.get("order") != "asc")
+        # sorting keeps the order within a second, so the oldest first are the newest first turned
+        found.sort(key=lambda file: file["created_at"], reverse=True)
+        if query.get("order") == "asc":
+            found.reverse()
         if after := query.get("after"):
             places = [place for place, file in enumerate(found) if file["id"] == after]
             if not places:

@@ -69,7 +69,7 @@ class Runs:
         """What the caller named to begin from."""
         resolved = run.resolved
         if resolved.parent_model is None:
-            return resolved.base_model_name
+            return resolved.base_model_name.removeprefix("baseModels/")
         try:
             name = ModelName(run.name.tenant, resolved.parent_model)
             model = await self._models.get(caller, name)
