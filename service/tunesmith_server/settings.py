@@ -81,6 +81,9 @@ class Http(BaseModel, frozen=True, extra="forbid"):
     )
     max_body_bytes: ByteSize = Field(ByteSize(16 * 2**20), description="largest JSON body taken")
     max_file_bytes: ByteSize = Field(ByteSize(8 * 2**30), description="largest file taken")
+    body_seconds: float = Field(
+        60, gt=0, description="a request of which nothing more comes for so long is given up"
+    )
     alive_seconds: float = Field(15, gt=0, description="a quiet stream shows life this often")
     origins: tuple[str, ...] = Field((), description="web origins that may call it; CORS")
 

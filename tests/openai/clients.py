@@ -1,4 +1,4 @@
-"""The clients as tests use them: Python by what is run in it, console scripts and curl by command."""
+"""The clients as tests use them: Python by what is run in it, programs by their commands."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""OpenAI's guide as it is written: the old client's own commands, with real training behind them."""
+"""OpenAI's guide as it is written: the old client's commands, with real training behind them."""
 
 import asyncio
 import csv

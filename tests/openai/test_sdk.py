@@ -102,10 +102,14 @@ made = [
     assert deleted == {"id": ids[5], "object": "file", "deleted": True}
 
 
-@works(JOBS, "model, an alias too", "training_file", "validation_file", "suffix", "seed", "metadata")
+@works(
+    JOBS, "model, an alias too", "training_file", "validation_file", "suffix", "seed", "metadata"
+)
 @works(JOBS, "method.supervised.hyperparameters", "auto, echoed until the job is prepared")
 @works(JOB, "every field")
-@differs(JOB, "result_files", "the ids of the rows of the guide's results.csv, not step_metrics.csv")
+@differs(
+    JOB, "result_files", "the ids of the rows of the guide's results.csv, not step_metrics.csv"
+)
 async def test_a_job_is_made_trained_and_shown(desk: Desk, job: dict[str, object]):
     assert job["object"] == "fine_tuning.job"
     assert job["model"] == "gpt-3.5-turbo"
@@ -147,7 +151,9 @@ def _first(values: object) -> str:
 @differs(JOB + "/events", "the texts", "those of the guide's log: `Fine-tune started`")
 @works(JOB + "/checkpoints", "newest first, limit and after to the end", "metrics, step_number")
 @not_offered(
-    JOB + "/checkpoints", "asking a checkpoint", "only what a job ends with answers; the name is given"
+    JOB + "/checkpoints",
+    "asking a checkpoint",
+    "only what a job ends with answers; the name is given",
 )
 async def test_events_and_checkpoints_are_paged_to_the_end(desk: Desk, job: dict[str, object]):
     events = await desk.run(
@@ -167,7 +173,9 @@ async def test_events_and_checkpoints_are_paged_to_the_end(desk: Desk, job: dict
     )
     assert [each["step_number"] for each in checkpoints] == [len(steps), len(steps) // 2]
     last = checkpoints[0]
-    assert last["fine_tuned_model_checkpoint"] == f"{job['fine_tuned_model']}:ckpt-step-{len(steps)}"
+    assert (
+        last["fine_tuned_model_checkpoint"] == f"{job['fine_tuned_model']}:ckpt-step-{len(steps)}"
+    )
     assert last["fine_tuning_job_id"] == job["id"]
     assert last["metrics"]["train_loss"] > 0
     assert last["metrics"]["valid_loss"] > 0
@@ -208,7 +216,9 @@ jobs
 
 @works(COMPLETIONS, "model: base, alias, tuned by either name", "prompt: string, list, tokens")
 @works(COMPLETIONS, "max_tokens", "temperature", "top_p", "n", "best_of", "stop", "seed", "user")
-@works(COMPLETIONS, "presence_penalty", "frequency_penalty", "logit_bias", "logprobs 0 to 5", "usage")
+@works(
+    COMPLETIONS, "presence_penalty", "frequency_penalty", "logit_bias", "logprobs 0 to 5", "usage"
+)
 @not_offered(COMPLETIONS, "suffix (insertion)", "the models here only go on from a text")
 async def test_completions(desk: Desk, job: dict[str, object]):
     model = str(job["fine_tuned_model"])

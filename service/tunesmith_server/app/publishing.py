@@ -52,9 +52,7 @@ class Publisher:
             display_name=run.display_name,
         )
 
-    def record(
-        self, scope: TenantScope, model: Model, now: datetime, base_name: str = ""
-    ) -> Model:
+    def record(self, scope: TenantScope, model: Model, now: datetime, base_name: str = "") -> Model:
         """Record the model under the tenant's slug, in the transaction that ends its run.
 
         Its public names begin with the base as the run named it: an alias stays what it is.

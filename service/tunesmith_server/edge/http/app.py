@@ -1,6 +1,7 @@
 """The routes: which path is which method of the contract, and which handler answers."""
 
 import re
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -23,19 +24,20 @@ from tunesmith_server.edge.http.models import ModelEndpoints
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-def http_app(
-    calls: Calls,
+Endpoint = tuple[str, str, str, Handler]
+"""Verb, path, method of the contract, and what answers."""
+
+
+def endpoints(
     files: FileEndpoints,
     legacy: LegacyEndpoints,
     jobs: JobEndpoints,
     models: ModelEndpoints,
     completions: Completions,
-    *,
-    origins: tuple[str, ...] = (),
-) -> ASGI:
-    """The application. `origins` may call it from browsers."""
+) -> tuple[Endpoint, ...]:
+    """Everything that is answered."""
     runs, data, model = "FineTuneService", "DatasetService", "ModelService"
-    table: tuple[tuple[str, str, str, Handler], ...] = (
+    return (
         ("GET", "/v1/files", f"{data}/ListDatasets", files.list),
         ("POST", "/v1/files", f"{data}/UploadDataset", files.create),
         # the old command line asks for files by the path that was typed: slashes are part of it
@@ -71,6 +73,10 @@ def http_app(
         ("POST", "/v1/chat/completions", f"{model}/Chat", completions.chat),
         ("POST", "/v1/engines/{engine}/chat/completions", f"{model}/Chat", completions.chat),
     )
+
+
+def http_app(calls: Calls, table: tuple[Endpoint, ...], *, origins: tuple[str, ...] = ()) -> ASGI:
+    """The application. `origins` may call it from browsers."""
     routes = [
         Route(path, calls.endpoint(method, handler), methods=[verb])
         for verb, path, method, handler in table
@@ -99,7 +105,9 @@ async def _unrouted(request: Request, error: Exception) -> Response:
         words = f"Not allowed to {verb} on {path}"
     else:
         words = f"Invalid URL ({verb} {path})"
-    return Envelope(error.status_code, words).response()
+    response = Envelope(error.status_code, words).response()
+    response.headers["x-request-id"] = uuid.uuid4().hex
+    return response
 
 
 def _tolerant(app: ASGI) -> ASGI:

@@ -4,10 +4,11 @@ The same stages as on the gRPC port (`edge/grpc/stages.py`), by the same use cas
 says which method of the contract it is, and so which roles may call it.
 """
 
+import asyncio
 import hashlib
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -48,6 +49,8 @@ class Incoming:
     id: str
     organization: str
     largest_body: int
+    patience: float
+    """Seconds for which nothing of a body may come."""
 
     @property
     def tenant(self) -> str:
@@ -76,18 +79,37 @@ class Incoming:
             raise _misfit(str(error)) from None
 
     async def _bytes(self) -> bytes:
-        parts, size = [], 0
-        async for part in self.request.stream():
-            size += len(part)
-            if size > self.largest_body:
-                raise too_large(self.largest_body)
-            parts.append(part)
-        return b"".join(parts)
+        return b"".join([part async for part in self.parts(self.largest_body)])
 
-    def call(self, content: str = "") -> Call:
-        """For a use case that changes something; `content` is what an Idempotency-Key is about."""
+    async def parts(self, most: int) -> AsyncIterator[bytes]:
+        """The body as it comes: at most so many bytes, none of them read if more are announced."""
+        length = self.request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > most:
+            raise too_large(most)
+        size = 0
+        coming = self.request.stream()
+        while True:
+            try:
+                async with asyncio.timeout(self.patience):
+                    part = await anext(coming)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise Refused(
+                    Envelope(408, f"No more of the request came: {self.patience:g} s.")
+                ) from None
+            size += len(part)
+            if size > most:
+                raise too_large(most)
+            yield part
+
+    def call(self, content: str | None = None) -> Call:
+        """For a use case that changes something; with `content` an Idempotency-Key counts.
+
+        `content` is what the key is about: the same key for something else is refused.
+        """
         key, once = self.request.headers.get("idempotency-key", ""), None
-        if key:
+        if key and content is not None:
             # any text may be the key; ours are UUIDs. Keys of this surface never meet gRPC's
             name = uuid.uuid5(uuid.NAMESPACE_URL, f"openai:{self.principal.id}:{key[:512]}")
             hash = hashlib.sha256(content.encode()).hexdigest()
@@ -111,12 +133,14 @@ class Calls:
         commands: Commands,
         *,
         largest_body: int,
+        patience: float,
     ) -> None:
         self._authenticator = authenticator
         self._rates = rates
         self._tenants = tenants
         self._commands = commands
         self._largest_body = largest_body
+        self._patience = patience
 
     def endpoint(self, method: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         """What answers requests with `handler`, to callers that may call `method`."""
@@ -130,7 +154,8 @@ class Calls:
             caller, organization = _NOBODY, ""
             try:
                 caller, organization = await self._caller(request, method)
-                incoming = Incoming(request, caller, method, id, organization, self._largest_body)
+                limits = (self._largest_body, self._patience)
+                incoming = Incoming(request, caller, method, id, organization, *limits)
                 response = await handler(incoming)
             except (DomainError, Refused, ClientDisconnect) as error:
                 response = self._refusal(request, method, id, caller, error).response()
@@ -200,24 +225,16 @@ def too_large(limit: int) -> Refused:
     )
 
 
-async def counted(parts: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    """The parts of a body, as long as they are not too many."""
-    size = 0
-    async for part in parts:
-        size += len(part)
-        if size > limit:
-            raise too_large(limit)
-        yield part
-
-
 def canonical(value: Any) -> str:
     """A body as the text that an Idempotency-Key is bound to."""
     return msgspec.json.encode(value, order="deterministic").decode()
 
 
-def _without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
+def _without_nulls(value: Any) -> Any:
     """The old command line sends null for whatever was not given."""
-    return {name: each for name, each in value.items() if each is not None}
+    if isinstance(value, dict):
+        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
 def _misfit(message: str) -> Refused:

@@ -29,16 +29,24 @@ class Envelope:
     code: str | None = None
     retry_after: float | None = None
     """Seconds; None where repeating is of no use, or up to the caller."""
+    repeatable: bool = True
+    """False where clients must not repeat it by themselves, whatever the status."""
+
+    def body(self) -> dict[str, dict[str, str | None]]:
+        """As JSON."""
+        names = ("message", "type", "param", "code")
+        return {"error": {name: getattr(self, name) for name in names}}
 
     def response(self) -> Response:
         """As an answer."""
-        error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
         headers = {}
         if self.retry_after is not None:
             headers["retry-after"] = str(max(1, round(self.retry_after)))
-        elif self.status == 429:
+        elif self.status == 429 or not self.repeatable:
             headers["x-should-retry"] = "false"
-        return json_response({"error": error}, self.status, headers)
+        if self.status in (408, 413):
+            headers["connection"] = "close"  # what comes of the body is not read
+        return json_response(self.body(), self.status, headers)
 
 
 class Refused(Exception):
@@ -84,8 +92,12 @@ def envelope(error: errors.DomainError) -> Envelope:
         case errors.PromptTooLong():
             message = error.violations[0].description
             return Envelope(400, message, param="messages", code="context_length_exceeded")
+        case errors.RequestIdReused():
+            message = "This Idempotency-Key came before with another request: use a new one."
+            return Envelope(400, message, code="idempotency_key_reused")
         case errors.InvalidArgument(violations=(first, *_)):
-            return Envelope(400, message, param=_param(first.field))
+            faults = (f"{_param(each.field)}: {each.description}" for each in error.violations)
+            return Envelope(400, _plain("; ".join(faults)), param=_param(first.field))
         case errors.Unauthenticated():
             return Envelope(401, message, code="invalid_api_key")
         case errors.PermissionDenied():
@@ -104,7 +116,9 @@ def envelope(error: errors.DomainError) -> Envelope:
             return Envelope(429, message, "insufficient_quota", None, _quota_code(error))
         case errors.StorageFull():
             return Envelope(507, message, "server_error", None, "storage_full")
-        case errors.Unavailable():
+        case errors.OutcomeUnknown():  # repeated blindly, it might be done twice
+            return Envelope(503, message, "server_error", None, "outcome_unknown", repeatable=False)
+        case errors.Unavailable() | errors.RequestInProgress():
             return Envelope(
                 503, message, "server_error", None, error.reason.lower(), error.retry_after
             )

@@ -1,5 +1,6 @@
 """`/v1/files`: the tenant's datasets, and the results of its runs."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -45,7 +46,7 @@ class FileEndpoints:
 
     async def create(self, incoming: Incoming) -> Response:
         """Take a file in, in constant memory, checked while it streams."""
-        async with Form(incoming.request, self._largest_file) as form:
+        async with Form(incoming, self._largest_file) as form:
             file = await form.file("file")
             purpose = form.fields.get("purpose", "")
             if purpose and purpose != FINE_TUNE:
@@ -55,13 +56,15 @@ class FileEndpoints:
                 Upload(OWN, new_id("file"), file_name=base_name(file.name)),
                 Sent(_pieces(file.parts()), lambda: ""),
             )
-            await form.rest()
-            purpose = form.fields.get("purpose", "")
-        if purpose != FINE_TUNE or (fault := _unreadable(dataset)):
-            await self._datasets.delete(incoming.call(), dataset.name)
-            if purpose != FINE_TUNE:
-                raise _other_purpose(purpose)
-            raise refused(fault or "", "file")
+            try:
+                await form.rest()
+                if (purpose := form.fields.get("purpose", "")) != FINE_TUNE:
+                    raise _other_purpose(purpose)
+                if fault := _unreadable(dataset):
+                    raise refused(fault, "file")
+            except BaseException:  # a lost connection is a cancellation
+                await asyncio.shield(self._datasets.delete(incoming.call(), dataset.name))
+                raise
         return json_response(file_object(dataset))
 
     async def list(self, incoming: Incoming) -> Response:

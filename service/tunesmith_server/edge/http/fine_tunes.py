@@ -175,13 +175,13 @@ class LegacyEndpoints:
                 if isinstance(frame, list):
                     for batch in frame:
                         cursor = batch.cursor
-                        shown = list(
-                            _log(run, batch.events, await self._model_of(caller, run, batch.events))
-                        )
-                        for place, event in enumerate(shown):
-                            # resuming in the middle of a batch would repeat its beginning
-                            last = place == len(shown) - 1
-                            yield sse.data(event, cursor if last else "")
+                        model = await self._model_of(caller, run, batch.events)
+                        for each in batch.events:
+                            shown = list(_log(run, (each,), model))
+                            for place, event in enumerate(shown, 1):
+                                # one event of ours may be two of theirs: only the last is its end
+                                at = self._watches.cursors.of(run, each.sequence)
+                                yield sse.data(event, at if place == len(shown) else "")
                 elif isinstance(frame, Closing):
                     cursor = frame.cursor
                     if frame.reason == "draining":

@@ -12,9 +12,8 @@ from typing import Self
 from python_multipart import MultipartParser
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import parse_options_header
-from starlette.requests import Request
 
-from tunesmith_server.edge.http.calls import counted, too_large
+from tunesmith_server.edge.http.calls import Incoming
 from tunesmith_server.edge.http.envelopes import refused
 
 _LARGEST_FIELD = 4096
@@ -46,10 +45,10 @@ class FilePart:
 class Form:
     """One form with one file. To be used as a context; leaves nothing behind."""
 
-    def __init__(self, request: Request, largest_file: int) -> None:
+    def __init__(self, incoming: Incoming, largest_file: int) -> None:
         self.fields: dict[str, str] = {}
         """The texts that have been read so far."""
-        self._request = request
+        self._incoming = incoming
         self._largest = largest_file
         self._header_name = self._header_value = b""
         self._headers: dict[bytes, bytes] = {}
@@ -61,15 +60,12 @@ class Form:
         self._ended = False
 
     async def __aenter__(self) -> Self:
-        kind, options = parse_options_header(self._request.headers.get("content-type", ""))
+        kind, options = parse_options_header(self._incoming.request.headers.get("content-type", ""))
         if kind != b"multipart/form-data" or not options.get(b"boundary"):
             raise refused(
                 "Invalid Content-Type header: a file comes as multipart/form-data with a boundary.",
                 status=415 if kind != b"multipart/form-data" else 400,
             )
-        length = self._request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._largest + _ROOM:
-            raise too_large(self._largest)  # before a byte of it is read
         self._parser = MultipartParser(
             options[b"boundary"],
             {
@@ -83,7 +79,7 @@ class Form:
                 "on_end": self._on_end,
             },
         )
-        self._body: AsyncIterator[bytes] = counted(self._request.stream(), self._largest + _ROOM)
+        self._body: AsyncIterator[bytes] = self._incoming.parts(self._largest + _ROOM)
         return self
 
     async def __aexit__(self, *_: object) -> None:

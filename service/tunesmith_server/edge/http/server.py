@@ -8,7 +8,7 @@ import uvicorn
 from tunesmith_server.app.authentication import Authenticator
 from tunesmith_server.app.use_cases import UseCases
 from tunesmith_server.domain.errors import Unavailable
-from tunesmith_server.edge.http.app import ASGI, http_app
+from tunesmith_server.edge.http.app import ASGI, endpoints, http_app
 from tunesmith_server.edge.http.calls import Calls
 from tunesmith_server.edge.http.completions import Completions
 from tunesmith_server.edge.http.files import FileEndpoints
@@ -30,6 +30,7 @@ def openai_edge(settings: Http, authenticator: Authenticator, use: UseCases) -> 
         use.tenants,
         use.commands,
         largest_body=int(settings.max_body_bytes),
+        patience=settings.body_seconds,
     )
     files = FileEndpoints(
         use.datasets, use.uploads, use.fine_tunes, largest_file=int(settings.max_file_bytes)
@@ -45,15 +46,14 @@ def openai_edge(settings: Http, authenticator: Authenticator, use: UseCases) -> 
         files,
         alive_every=alive,
     )
-    app = http_app(
-        calls,
+    table = endpoints(
         files,
         legacy,
         JobEndpoints(runs, use.fine_tunes, use.submission, use.steering),
         ModelEndpoints(use.models, use.catalogue),
         Completions(use.models, alive_every=alive),
-        origins=settings.origins,
     )
+    app = http_app(calls, table, origins=settings.origins)
     return HttpEdge(settings, app)
 
 

@@ -6,12 +6,16 @@ ends after it: the old client reads on to the end. Comments show that the stream
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator
 
+import structlog
 from starlette.responses import StreamingResponse
 
 from tunesmith_server.domain.errors import DomainError
-from tunesmith_server.edge.http.envelopes import envelope
+from tunesmith_server.edge.http.envelopes import envelope, internal
+
+log = structlog.get_logger(__name__)
 
 DONE = b"data: [DONE]\n\n"
 ALIVE = b": keep-alive\n\n"
@@ -43,17 +47,11 @@ async def _told(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for frame in frames:
             yield frame
     except DomainError as error:
-        failed = envelope(error)
-        yield data(
-            {
-                "error": {
-                    "message": failed.message,
-                    "type": failed.type,
-                    "param": failed.param,
-                    "code": failed.code,
-                }
-            }
-        )
+        yield data(envelope(error).body())
+    except Exception as error:
+        incident = uuid.uuid4().hex
+        log.exception("stream_failed", incident=incident, exc_info=error)
+        yield data(internal(incident).body())
 
 
 async def _alive(frames: AsyncIterator[bytes], every: float) -> AsyncIterator[bytes]:
