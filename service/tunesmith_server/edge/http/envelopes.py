@@ -92,6 +92,8 @@ def envelope(error: errors.DomainError) -> Envelope:
         case errors.PromptTooLong():
             message = error.violations[0].description
             return Envelope(400, message, param="messages", code="context_length_exceeded")
+        case errors.CursorInvalid(violations=(first, *_)):
+            return Envelope(400, f"Last-Event-ID {first.description}", param="Last-Event-ID")
         case errors.RequestIdReused():
             message = "This Idempotency-Key came before with another request: use a new one."
             return Envelope(400, message, code="idempotency_key_reused")
