@@ -120,7 +120,9 @@ async def compared(world: World, verb: str, path: str, kind: str, body: object, 
                 params=json.loads(filled(query)),
             )
             headers = {k: v for k, v in answer.headers.items() if k not in _VARIES}
-            found.append((answer.status_code, answer.text.replace(id.rpartition("/")[2], "ID"), headers))
+            found.append(
+                (answer.status_code, answer.text.replace(id.rpartition("/")[2], "ID"), headers)
+            )
             assert 400 <= answer.status_code < 500, (verb, path, id, answer.text)
             assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
         assert found[0] == found[1], (verb, path, foreign)

@@ -64,6 +64,11 @@ async def a_job(account: Account, http: httpx.AsyncClient) -> str:
     return str(made.json()["id"])
 
 
+async def status(http: httpx.AsyncClient, job: str) -> str:
+    """What a job's status is."""
+    return str((await http.get(f"fine-tunes/{job}")).json()["status"])
+
+
 @works(EVENTS, "Last-Event-ID: goes on after that event, none lost and none twice")
 @works(EVENTS, "the cursors are those of gRPC")
 async def test_a_stream_is_resumed_exactly_wherever_it_was_cut(scripted: Scripted):
@@ -132,7 +137,7 @@ async def test_a_client_that_hangs_up_neither_cancels_nor_leaves_a_watch(scripte
             job = await a_job(account, http)
             name = f"tenants/acme/fineTunes/{job}"
             async with asyncio.timeout(20):
-                while (await http.get(f"fine-tunes/{job}")).json()["status"] != "running":
+                while (await status(http, job)) != "running":  # noqa: ASYNC110
                     await asyncio.sleep(0.02)  # the deadline is above
             for _ in range(3):  # each time both places must be free again
                 async with events(http, job) as one, events(http, job) as two:
@@ -146,7 +151,7 @@ async def test_a_client_that_hangs_up_neither_cancels_nor_leaves_a_watch(scripte
                         await third.aread()
                         assert third.json()["error"]["code"] == "rate_limit_exceeded"
                 async with asyncio.timeout(10):
-                    while (await account.caller.usage())["watches"].reserved:
+                    while (await account.caller.usage())["watches"].reserved:  # noqa: ASYNC110
                         await asyncio.sleep(0.02)  # the deadline is above
             assert service.training
             service.training.let(await account.caller.get(name))

@@ -44,8 +44,10 @@ class Envelope:
             headers["retry-after"] = str(max(1, round(self.retry_after)))
         elif self.status == 429 or not self.repeatable:
             headers["x-should-retry"] = "false"
-        if self.status in (408, 413):
-            headers["connection"] = "close"  # what comes of the body is not read
+        if self.status == 408:
+            headers["connection"] = "close"
+        # not after a 413: a client that is still sending would see a reset instead of the answer.
+        # What comes of the body is thrown away
         return json_response(self.body(), self.status, headers)
 
 
@@ -68,7 +70,7 @@ def naming_models() -> Iterator[None]:
     try:
         yield
     except errors.NotFound as error:
-        raise Refused(_no_model(error.name.rpartition("/")[2])) from None
+        raise Refused(_no_model(_kind_and_id(error.name)[1])) from None
 
 
 def json_response(
@@ -138,7 +140,7 @@ def internal(incident: str) -> Envelope:
 
 
 def _not_found(name: str) -> Envelope:
-    kind, id = _KINDS.get(_collection(name), ""), name.rpartition("/")[2]
+    kind, id = _kind_and_id(name)
     if kind == "model":
         return _no_model(id)
     if kind:
@@ -156,9 +158,14 @@ def _quota_code(error: errors.QuotaExceeded) -> str:
     return "daily_rate_limit_exceeded" if per_day else "insufficient_quota"
 
 
-def _collection(name: str) -> str:
-    parts = name.split("/")
-    return parts[-2] if len(parts) > 1 else ""
+def _kind_and_id(name: str) -> tuple[str, str]:
+    """What kind of thing a name is of, and its id, which may be any text that somebody asked for.
+
+    Of a name of another form the kind is empty and the id all of it.
+    """
+    if found := _NAME.fullmatch(name):
+        return _KINDS.get(found[1], ""), found[2]
+    return "", name
 
 
 def _param(field: str) -> str:
@@ -173,6 +180,7 @@ def _plain(message: str) -> str:
 
 
 _NAMES = re.compile(r"tenants/[a-z0-9.-]+/(?:fineTunes|datasets|models)/([a-z0-9.-]+)")
+_NAME = re.compile(r"(?:tenants/[^/]*/)?(datasets|fineTunes|models|baseModels)/(.*)", re.DOTALL)
 _KINDS = {
     "datasets": "File object",
     "fineTunes": "fine-tune job",

@@ -28,7 +28,13 @@ from tunesmith_server.edge.http.ids import new_id, results_id, run_of_results
 
 FINE_TUNE = "fine-tune"
 RESULTS = "fine-tune-results"
-_UNREADABLE = {"JSON_INVALID", "NOT_AN_OBJECT", "ENCODING_INVALID", "FORMAT_UNSUPPORTED"}
+_UNREADABLE = {
+    "JSON_INVALID",
+    "NOT_AN_OBJECT",
+    "ENCODING_INVALID",
+    "FORMAT_UNSUPPORTED",
+    "FILE_EMPTY",
+}
 """What OpenAI refuses at the upload; of other faults it tells later, and so does the file here."""
 _RANGE = re.compile(r"bytes=(\d+)-")
 
@@ -269,6 +275,8 @@ def _unreadable(dataset: Dataset) -> str:
     first = next((f for f in report.findings if f.code in _UNREADABLE), None)
     if first is None:
         return ""
+    if first.code == "FILE_EMPTY":
+        return "The file is empty."
     return (
         "Expected file to have JSONL format, where every line is a JSON dictionary. "
         f"Line {max(first.line, 1)} is not a dictionary ({first.message})."
