@@ -27,6 +27,7 @@ from tunesmith_server.adapters.wakeups import LocalHints, PostgresHints
 from tunesmith_server.app.accounts import Accounts
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.api_keys import ApiKeys
+from tunesmith_server.app.assembled_uploads import AssembledUploads
 from tunesmith_server.app.auth import Keys, NewKey
 from tunesmith_server.app.authentication import Authenticator
 from tunesmith_server.app.catalogue import Catalogue
@@ -162,10 +163,23 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             is_alive=lambda owner: may_live(owner, node),
         )
         scheduler = Scheduler(store, admission, hints, clock, node=node, slots=slots)
+        datasets = Datasets(store, commands, admission, blobs, pager, clock)
+        assembled = AssembledUploads(
+            store,
+            commands,
+            admission,
+            blobs,
+            versions,
+            clock,
+            new_uid,
+            largest=int(settings.http.max_file_bytes),
+        )
         sweeper = Sweeper(
             store,
             blobs,
             admission,
+            assembled,
+            datasets,
             clock,
             interval=settings.sweeper.interval_seconds,
             age=timedelta(seconds=settings.sweeper.age_seconds),
@@ -187,7 +201,8 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             steering=Steering(commands, admission, hints, clock),
             explaining=Explaining(store, admission, clock, node=node, slots=slots),
             watches=watches,
-            datasets=Datasets(store, commands, admission, blobs, pager, clock),
+            datasets=datasets,
+            assembled_uploads=assembled,
             uploads=Uploads(
                 store,
                 commands,

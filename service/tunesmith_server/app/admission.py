@@ -32,7 +32,7 @@ from tunesmith_server.domain.quota import (
     shown_scope,
     tenant_scope,
 )
-from tunesmith_server.domain.upload import KeptUpload
+from tunesmith_server.domain.upload import KeptUpload, UploadPart
 from tunesmith_server.ports import TenantScope, Usage
 
 _WAITING = (Dimension.FINE_TUNES_QUEUED,)
@@ -194,6 +194,17 @@ class Admission:
         asked = asks(scope.chain(), self.defaults, dimension, size, now)
         if found := scope.reserve(upload.uid, asked, now):
             raise QuotaExceeded(upload.tenant, found)
+
+    def keep_part(self, scope: TenantScope, part: UploadPart, now: datetime) -> None:
+        """Hold what a part of an upload takes, or QuotaExceeded."""
+        asked = asks(scope.chain(), self.defaults, Dimension.DATASET_BYTES, part.size_bytes, now)
+        if found := scope.reserve(part.uid, asked, now):
+            raise QuotaExceeded(part.tenant, found)
+
+    def parts_gone(self, scope: TenantScope, parts: Sequence[UploadPart], now: datetime) -> None:
+        """Give back what parts hold: they are a version, or are thrown away."""
+        for part in parts:
+            scope.release(part.uid, (Dimension.DATASET_BYTES,), now)
 
     def upload_gone(self, scope: TenantScope, upload: KeptUpload, now: datetime) -> None:
         """Give back what an upload holds: it goes on, is a version, or is thrown away."""

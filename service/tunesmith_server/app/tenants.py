@@ -360,4 +360,7 @@ def _clear(scope: TenantScope, clock: Clock, admission: Admission) -> list[str]:
             scope.delete_dataset(dataset.name.id)
     for upload in scope.uploads():
         admission.upload_gone(scope, upload, now)
+    for assembled in scope.assembled_uploads():
+        admission.parts_gone(scope, scope.upload_parts(assembled.id), now)
+        scope.delete_assembled_upload(assembled.id)
     return gone

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tunesmith_server.app.accounts import Accounts
 from tunesmith_server.app.api_keys import ApiKeys
+from tunesmith_server.app.assembled_uploads import AssembledUploads
 from tunesmith_server.app.catalogue import Catalogue
 from tunesmith_server.app.commands import Commands
 from tunesmith_server.app.datasets import Datasets
@@ -30,6 +31,7 @@ class UseCases:
     watches: Watches
     datasets: Datasets
     uploads: Uploads
+    assembled_uploads: AssembledUploads
     imports: Imports
     models: Models
     tenants: Tenants

@@ -41,3 +41,5 @@ class Dataset:
     parent_digest: str = ""
     version: int = 1
     """Counts the versions uploaded under this name, from 1."""
+    expire_time: datetime | None = None
+    """From then on it goes as soon as no run under way uses it; None is never."""

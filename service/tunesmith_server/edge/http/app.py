@@ -20,6 +20,7 @@ from tunesmith_server.edge.http.files import FileEndpoints
 from tunesmith_server.edge.http.fine_tunes import LegacyEndpoints
 from tunesmith_server.edge.http.jobs import JobEndpoints
 from tunesmith_server.edge.http.models import ModelEndpoints
+from tunesmith_server.edge.http.uploads import UploadEndpoints
 
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -30,6 +31,7 @@ Endpoint = tuple[str, str, str, Handler]
 
 def endpoints(
     files: FileEndpoints,
+    uploads: UploadEndpoints,
     legacy: LegacyEndpoints,
     jobs: JobEndpoints,
     models: ModelEndpoints,
@@ -44,6 +46,10 @@ def endpoints(
         ("GET", "/v1/files/{file}/content", f"{data}/DownloadDataset", files.content),
         ("GET", "/v1/files/{file:path}", f"{data}/GetDataset", files.get),
         ("DELETE", "/v1/files/{file:path}", f"{data}/DeleteDataset", files.delete),
+        ("POST", "/v1/uploads", f"{data}/UploadDataset", uploads.create),
+        ("POST", "/v1/uploads/{upload}/parts", f"{data}/UploadDataset", uploads.part),
+        ("POST", "/v1/uploads/{upload}/complete", f"{data}/UploadDataset", uploads.complete),
+        ("POST", "/v1/uploads/{upload}/cancel", f"{data}/UploadDataset", uploads.cancel),
         ("GET", "/v1/fine-tunes", f"{runs}/ListFineTunes", legacy.list),
         ("POST", "/v1/fine-tunes", f"{runs}/CreateFineTune", legacy.create),
         ("GET", "/v1/fine-tunes/{job}", f"{runs}/GetFineTune", legacy.get),

@@ -179,13 +179,18 @@ def _plain(message: str) -> str:
     return _NAMES.sub(r"\1", message)
 
 
-_NAMES = re.compile(r"tenants/[a-z0-9.-]+/(?:fineTunes|datasets|models)/([a-z0-9.-]+)")
-_NAME = re.compile(r"(?:tenants/[^/]*/)?(datasets|fineTunes|models|baseModels)/(.*)", re.DOTALL)
+_NAMES = re.compile(
+    r"tenants/[a-z0-9.-]+/(?:fineTunes|datasets|models|uploads)/([a-z0-9._-]+)"
+)
+_NAME = re.compile(
+    r"(?:tenants/[^/]*/)?(datasets|fineTunes|models|baseModels|uploads)/(.*)", re.DOTALL
+)
 _KINDS = {
     "datasets": "File object",
     "fineTunes": "fine-tune job",
     "models": "model",
     "baseModels": "model",
+    "uploads": "Upload object",
 }
 _PARAMS = {
     "base_model": "model",

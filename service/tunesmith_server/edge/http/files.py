@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -23,7 +23,7 @@ from tunesmith_server.domain.names import DatasetName, FineTuneName, can_name
 from tunesmith_server.domain.states import State
 from tunesmith_server.edge.http.calls import OWN, Incoming
 from tunesmith_server.edge.http.envelopes import Refused, json_response, refused
-from tunesmith_server.edge.http.forms import Form
+from tunesmith_server.edge.http.forms import FilePart, Form
 from tunesmith_server.edge.http.ids import new_id, results_id, run_of_results
 
 FINE_TUNE = "fine-tune"
@@ -55,23 +55,22 @@ class FileEndpoints:
         async with Form(incoming, self._largest_file) as form:
             file = await form.file("file")
             purpose = form.fields.get("purpose", "")
-            if purpose and purpose != FINE_TUNE:
-                raise _other_purpose(purpose)
+            if purpose:
+                check_purpose(purpose)  # before a byte is read
             dataset = await self._uploads.take(
                 incoming.call(),
                 Upload(OWN, new_id("file"), file_name=base_name(file.name)),
-                Sent(_pieces(file.parts()), lambda: ""),
+                Sent(_pieces(form, file), lambda: "", lambda: _keep_seconds(form.fields)),
             )
-            try:
-                await form.rest()
-                if (purpose := form.fields.get("purpose", "")) != FINE_TUNE:
-                    raise _other_purpose(purpose)
-                if fault := _unreadable(dataset):
-                    raise refused(fault, "file")
-            except BaseException:  # a lost connection is a cancellation
-                await asyncio.shield(self._datasets.delete(incoming.call(), dataset.name))
-                raise
-        return json_response(file_object(dataset))
+        return json_response(await self.readable(incoming, dataset, "file"))
+
+    async def readable(self, incoming: Incoming, dataset: Dataset, param: str) -> dict[str, Any]:
+        """The file; one that OpenAI refuses at the upload does not stay."""
+        if fault := _unreadable(dataset):
+            # a lost connection is a cancellation
+            await asyncio.shield(self._datasets.delete(incoming.call(), dataset.name))
+            raise refused(fault, param)
+        return file_object(dataset)
 
     async def list(self, incoming: Incoming) -> Response:
         """Every file, newest first; the old client reads them all to find duplicates."""
@@ -226,6 +225,7 @@ def file_object(dataset: Dataset) -> dict[str, Any]:
         dataset.create_time,
         status,
         details,
+        dataset.expire_time,
     )
 
 
@@ -249,6 +249,7 @@ def _file(
     made: datetime | None,
     status: str,
     details: str | None,
+    expires: datetime | None = None,
 ) -> dict[str, Any]:
     return {
         "object": "file",
@@ -257,16 +258,38 @@ def _file(
         "filename": name,
         "bytes": size,
         "created_at": int(made.timestamp()) if made else 0,
+        "expires_at": int(expires.timestamp()) if expires else None,
         "status": status,
         "status_details": details,
     }
 
 
-async def _pieces(parts: AsyncIterator[bytes]) -> AsyncIterator[Piece]:
+async def _pieces(form: Form, file: FilePart) -> AsyncIterator[Piece]:
+    """The bytes, and at their end what the form says after them: nothing stays if it is wrong."""
     offset = 0
-    async for part in parts:
+    async for part in file.parts():
         yield Piece(offset, part)
         offset += len(part)
+    await form.rest()
+    check_purpose(form.fields.get("purpose", ""))
+
+
+def check_purpose(purpose: str) -> None:
+    """Refused unless files of this purpose are kept here."""
+    if purpose != FINE_TUNE:
+        raise _other_purpose(purpose)
+
+
+def _keep_seconds(fields: Mapping[str, str]) -> int | None:
+    """What the form says of `expires_after`."""
+    anchor, seconds = (fields.get(f"expires_after[{name}]") for name in ("anchor", "seconds"))
+    if anchor is None and seconds is None:
+        return None
+    if anchor != "created_at":
+        raise refused("'expires_after[anchor]' is 'created_at'", "expires_after.anchor")
+    if seconds is None or not seconds.isdecimal() or len(seconds) > 9:
+        raise refused("'expires_after[seconds]' is a number of seconds", "expires_after.seconds")
+    return int(seconds)
 
 
 def _unreadable(dataset: Dataset) -> str:

@@ -13,9 +13,9 @@ _ALPHABET = string.ascii_lowercase + string.digits
 _RESULTS = "file-results-"
 
 
-def new_id(kind: str) -> str:
-    """An id such as `file-…`, `ft-…` or `ftjob-…`: 24 letters and digits at random."""
-    return f"{kind}-" + "".join(secrets.choice(_ALPHABET) for _ in range(24))
+def new_id(kind: str, separator: str = "-") -> str:
+    """An id such as `file-…`, `ft-…` or `upload_…`: 24 letters and digits at random."""
+    return kind + separator + "".join(secrets.choice(_ALPHABET) for _ in range(24))
 
 
 def results_id(run: FineTune) -> str:

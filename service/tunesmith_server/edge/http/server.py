@@ -16,6 +16,7 @@ from tunesmith_server.edge.http.fine_tunes import LegacyEndpoints
 from tunesmith_server.edge.http.jobs import JobEndpoints
 from tunesmith_server.edge.http.models import ModelEndpoints
 from tunesmith_server.edge.http.runs import Runs
+from tunesmith_server.edge.http.uploads import UploadEndpoints
 from tunesmith_server.settings import Http
 
 
@@ -48,6 +49,7 @@ def openai_edge(settings: Http, authenticator: Authenticator, use: UseCases) -> 
     )
     table = endpoints(
         files,
+        UploadEndpoints(use.assembled_uploads, files),
         legacy,
         JobEndpoints(runs, use.fine_tunes, use.submission, use.steering),
         ModelEndpoints(use.models, use.catalogue),
