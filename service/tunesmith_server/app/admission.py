@@ -299,6 +299,16 @@ class Admission:
                 rows.append(row)
         return rows
 
+    def tightest(
+        self, scope: TenantScope, dimension: Dimension, base_model: str, now: datetime
+    ) -> UsageRow:
+        """Of the limits for a base and for all bases, the one that has the least room."""
+        rows = [self._row(scope, dimension, "", now, 0)]
+        if any(limit_key(dimension, base_model) in tenant.limits for tenant in scope.chain()):
+            rows.append(self._row(scope, dimension, base_model, now, 0))
+        limited = [row for row in rows if row.remaining is not None]
+        return min(limited, key=lambda row: row.remaining or 0) if limited else rows[-1]
+
     def _per_job(self, scope: TenantScope, run: FineTune) -> list[QuotaViolation]:
         worst = worst_case(run)
         jobs = {

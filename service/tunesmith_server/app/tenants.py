@@ -133,7 +133,7 @@ class Tenants:
     async def get(self, principal: Principal, name: TenantName) -> Tenant:
         """The tenant, or NotFound."""
         id = owned(name.tenant, principal.tenant, str(name))
-        return await self._store.read(lambda tx: tx.system.tenant(id))
+        return await self._store.peek(lambda tx: tx.system.tenant(id))
 
     async def list(self, page: PageRequest) -> Page[Tenant]:
         """Every tenant, newest first."""

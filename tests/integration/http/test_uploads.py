@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 import random
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tests.integration.http.sweeping import swept_later
 
 CONTENT = jsonl(ROWS * 40)
 CUTS = (0, 7, 1000, 20_000, len(CONTENT))
-PIECES = [CONTENT[start:end] for start, end in zip(CUTS, CUTS[1:], strict=False)]
+PIECES = [CONTENT[start:end] for start, end in itertools.pairwise(CUTS)]
 
 
 async def begun(http: httpx.AsyncClient, **changes: Any) -> dict[str, Any]:

@@ -13,13 +13,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tunesmith_server.edge.http import not_offered
 from tunesmith_server.edge.http.calls import Calls, Handler
 from tunesmith_server.edge.http.completions import Completions
 from tunesmith_server.edge.http.envelopes import Envelope
 from tunesmith_server.edge.http.files import FileEndpoints
 from tunesmith_server.edge.http.fine_tunes import LegacyEndpoints
 from tunesmith_server.edge.http.jobs import JobEndpoints
+from tunesmith_server.edge.http.model_limits import LimitEndpoints
 from tunesmith_server.edge.http.models import ModelEndpoints
+from tunesmith_server.edge.http.not_offered import PermissionEndpoints
 from tunesmith_server.edge.http.uploads import UploadEndpoints
 
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]
@@ -36,6 +39,8 @@ def endpoints(
     jobs: JobEndpoints,
     models: ModelEndpoints,
     completions: Completions,
+    permissions: PermissionEndpoints,
+    limits: LimitEndpoints,
 ) -> tuple[Endpoint, ...]:
     """Everything that is answered."""
     runs, data, model = "FineTuneService", "DatasetService", "ModelService"
@@ -69,6 +74,25 @@ def endpoints(
             f"{runs}/ListCheckpoints",
             jobs.checkpoints,
         ),
+        (
+            "GET",
+            "/v1/fine_tuning/checkpoints/{model}/permissions",
+            f"{model}/GetModel",
+            permissions.list,
+        ),
+        (
+            "POST",
+            "/v1/fine_tuning/checkpoints/{model}/permissions",
+            f"{model}/ShareModel",
+            permissions.create,
+        ),
+        (
+            "DELETE",
+            "/v1/fine_tuning/checkpoints/{model}/permissions/{permission}",
+            f"{model}/UnshareModel",
+            permissions.delete,
+        ),
+        ("GET", "/v1/fine_tuning/model_limits", "TenantService/GetUsage", limits.list),
         ("GET", "/v1/models", f"{model}/ListModels", models.list),
         ("GET", "/v1/models/{model:path}", f"{model}/GetModel", models.get),
         ("DELETE", "/v1/models/{model:path}", f"{model}/DeleteModel", models.delete),
@@ -111,7 +135,9 @@ async def _unrouted(request: Request, error: Exception) -> Response:
         words = f"Not allowed to {verb} on {path}"
     else:
         words = f"Invalid URL ({verb} {path})"
-    response = Envelope(error.status_code, words).response()
+    why = not_offered.reason(path) if error.status_code == 404 else None
+    code = not_offered.CODE if why else None
+    response = Envelope(error.status_code, why or words, code=code).response()
     response.headers["x-request-id"] = uuid.uuid4().hex
     return response
 

@@ -34,6 +34,10 @@ T = TypeVar("T")
 
 OWN = TenantName(OWN_TENANT)
 _NOBODY = Principal("", None, Role.INFERENCE)
+_RATES = {
+    "requests": Dimension.REQUESTS_PER_MINUTE,
+    "tokens": Dimension.INFERENCE_TOKENS_PER_MINUTE,
+}
 _VERSION = "2020-10-01"
 """What OpenAI's own servers say in `openai-version`."""
 
@@ -153,7 +157,8 @@ class Calls:
             structlog.contextvars.bind_contextvars(request_id=id, method=f"http {method}")
             caller, organization = _NOBODY, ""
             try:
-                caller, organization = await self._caller(request, method)
+                caller = await self._caller(request)
+                organization = await self._organization(request, caller, method)
                 limits = (self._largest_body, self._patience)
                 incoming = Incoming(request, caller, method, id, organization, *limits)
                 response = await handler(incoming)
@@ -170,21 +175,35 @@ class Calls:
             response.headers["openai-version"] = _VERSION
             if organization:
                 response.headers["openai-organization"] = organization
+            self._tell_rates(response, caller)
             return response
 
         return answer
 
-    async def _caller(self, request: Request, method: str) -> tuple[Principal, str]:
-        """Who calls, if it may, and its organization."""
+    def _tell_rates(self, response: Response, caller: Principal) -> None:
+        """How the tenant stands to its limits of a minute; nothing of those that it has not."""
+        if caller.tenant is None:
+            return
+        for name, dimension in _RATES.items():
+            if standing := self._rates.standing(caller.tenant, dimension):
+                response.headers[f"x-ratelimit-limit-{name}"] = str(standing.limit)
+                response.headers[f"x-ratelimit-remaining-{name}"] = str(standing.remaining)
+                response.headers[f"x-ratelimit-reset-{name}"] = f"{standing.reset_seconds:.0f}s"
+
+    async def _caller(self, request: Request) -> Principal:
+        """Who calls."""
         scheme, _, shown = request.headers.get("authorization", "").partition(" ")
         credential = shown.strip() if scheme.lower() == "bearer" else ""
         credential = credential or request.headers.get("api-key", "")  # as Azure's clients send it
         if not credential:
             raise Refused(Envelope(401, _NO_KEY))
         try:
-            caller = await self._authenticator.principal(credential)
+            return await self._authenticator.principal(credential)
         except Unauthenticated:
             raise Refused(Envelope(401, _WRONG_KEY, code="invalid_api_key")) from None
+
+    async def _organization(self, request: Request, caller: Principal, method: str) -> str:
+        """The caller's organization, if it may call `method`, and now."""
         structlog.contextvars.bind_contextvars(tenant=caller.tenant, principal=caller.id)
         require(caller, method)
         if caller.tenant is None:
@@ -199,7 +218,7 @@ class Calls:
                 words = f"OpenAI-{kind.title()} header should match {kind} for API key"
                 raise Refused(Envelope(401, words, code=f"mismatched_{kind}"))
         await self._rates.take(caller.tenant, Dimension.REQUESTS_PER_MINUTE)
-        return caller, organization
+        return organization
 
     def _refusal(
         self, request: Request, method: str, id: str, caller: Principal, error: Exception

@@ -14,7 +14,9 @@ from tunesmith_server.edge.http.completions import Completions
 from tunesmith_server.edge.http.files import FileEndpoints
 from tunesmith_server.edge.http.fine_tunes import LegacyEndpoints
 from tunesmith_server.edge.http.jobs import JobEndpoints
+from tunesmith_server.edge.http.model_limits import LimitEndpoints
 from tunesmith_server.edge.http.models import ModelEndpoints
+from tunesmith_server.edge.http.not_offered import PermissionEndpoints
 from tunesmith_server.edge.http.runs import Runs
 from tunesmith_server.edge.http.uploads import UploadEndpoints
 from tunesmith_server.settings import Http
@@ -54,6 +56,8 @@ def openai_edge(settings: Http, authenticator: Authenticator, use: UseCases) -> 
         JobEndpoints(runs, use.fine_tunes, use.submission, use.steering),
         ModelEndpoints(use.models, use.catalogue),
         Completions(use.models, alive_every=alive),
+        PermissionEndpoints(use.models),
+        LimitEndpoints(use.accounts),
     )
     app = http_app(calls, table, origins=settings.origins)
     return HttpEdge(settings, app)
