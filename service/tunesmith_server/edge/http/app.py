@@ -10,13 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from tunesmith_server.edge.http import not_offered
+from tunesmith_server.edge.http import not_offered, openapi
 from tunesmith_server.edge.http.calls import Calls, Handler
 from tunesmith_server.edge.http.completions import Completions
-from tunesmith_server.edge.http.envelopes import Envelope
+from tunesmith_server.edge.http.envelopes import Envelope, json_response
 from tunesmith_server.edge.http.files import FileEndpoints
 from tunesmith_server.edge.http.fine_tunes import LegacyEndpoints
 from tunesmith_server.edge.http.jobs import JobEndpoints
@@ -119,12 +119,25 @@ def http_app(calls: Calls, table: tuple[Endpoint, ...], *, origins: tuple[str, .
         expose_headers=["x-request-id", "openai-processing-ms", "openai-version", "retry-after"],
     )
     app = Starlette(
-        routes=routes,
+        routes=[*routes, *_documented()],
         middleware=[cors] if origins else [],
         exception_handlers={HTTPException: _unrouted},
     )
     app.router.redirect_slashes = False  # a redirected POST loses its body in some clients
     return _tolerant(app)
+
+
+def _documented() -> list[Route]:
+    """What tells of the rest, to whoever asks."""
+    described, page = json_response(openapi.document()), HTMLResponse(openapi.page())
+
+    async def document(request: Request) -> Response:
+        return described
+
+    async def read(request: Request) -> Response:
+        return page
+
+    return [Route("/openapi.json", document), Route("/docs", read)]
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:

@@ -1,5 +1,6 @@
 """What OpenAI has and this service has not: said so, each with its reason."""
 
+import msgspec
 from starlette.responses import Response
 
 from tunesmith_server.app.models import Models
@@ -47,6 +48,12 @@ def reason(path: str) -> str | None:
     return None
 
 
+class PermissionBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of a create."""
+
+    project_ids: list[str]
+
+
 class PermissionEndpoints:
     """`/v1/fine_tuning/checkpoints/{model}/permissions`.
 
@@ -67,6 +74,7 @@ class PermissionEndpoints:
 
     async def create(self, incoming: Incoming) -> Response:
         """Refused, with the reason."""
+        await incoming.body(PermissionBody)
         await self._known(incoming)
         raise Refused(
             Envelope(
