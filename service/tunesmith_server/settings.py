@@ -52,13 +52,17 @@ class Grpc(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if (self.tls_cert_file is None) is not (self.tls_key_file is None):
-            raise ValueError("tls_cert_file and tls_key_file go together: set both or neither")
+        _check_tls(self.tls_cert_file, self.tls_key_file)
         if self.client_ca_file and not self.tls_cert_file:
             raise ValueError("client_ca_file needs tls_cert_file and tls_key_file")
-        if self.tls_cert_file and self.tls_key_file:
-            check_pair(self.tls_cert_file, self.tls_key_file)
         return self
+
+
+def _check_tls(certificate: Path | None, key: Path | None) -> None:
+    if (certificate is None) is not (key is None):
+        raise ValueError("tls_cert_file and tls_key_file go together: set both or neither")
+    if certificate and key:
+        check_pair(certificate, key)
 
 
 def check_pair(certificate: Path, key: Path) -> None:
@@ -85,7 +89,22 @@ class Http(BaseModel, frozen=True, extra="forbid"):
         60, gt=0, description="a request of which nothing more comes for so long is given up"
     )
     alive_seconds: float = Field(15, gt=0, description="a quiet stream shows life this often")
+    head_seconds: float = Field(
+        20, gt=0, description="a request line with its headers comes within so long"
+    )
+    body_seconds: float = Field(
+        30, gt=0, description="a body of which nothing more comes for so long is refused"
+    )
     origins: tuple[str, ...] = Field((), description="web origins that may call it; CORS")
+    tls_cert_file: FilePath | None = Field(
+        None, description="certificate chain in PEM, the server's first; with it the port is HTTPS"
+    )
+    tls_key_file: FilePath | None = Field(None, description="the certificate's private key in PEM")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        _check_tls(self.tls_cert_file, self.tls_key_file)
+        return self
 
     @field_validator("listen")
     @classmethod

@@ -77,13 +77,17 @@ def logprobs(request: CompletionRequest) -> Logprobs | None:
 
 
 @pytest.fixture
+def database_url(sqlite_database: str) -> str:
+    """SQLite alone: the front door is the same, and the other tests have both."""
+    return sqlite_database
+
+
+@pytest.fixture
 async def fuzzed(
-    http_settings: Settings, sqlite_database: str, monkeypatch: pytest.MonkeyPatch
+    http_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Running]:
-    """SQLite alone: the front door is the same, and the other half of the tests has both."""
     monkeypatch.setattr(bootstrap, "EmbeddedInference", Echo)
-    settings = http_settings.model_copy(update={"database_url": sqlite_database})
-    async with serve(settings) as running:
+    async with serve(http_settings) as running:
         yield running
 
 
@@ -118,11 +122,6 @@ def cases(operation: Any, mode: GenerationMode, ids: dict[str, list[str]]) -> An
     @st.composite
     def made(draw: Any) -> Any:
         case = draw(operation.as_strategy(generation_mode=mode))
-        case.headers = {
-            name: value
-            for name, value in (case.headers or {}).items()
-            if name.lower() != "authorization"  # else most of what is wrong is the key
-        }
         following = operation.path.endswith("/fine-tunes/{job}/events")  # would never end
         for name in case.path_parameters or {}:
             there = ids.get("ended" if following else name)
@@ -152,7 +151,8 @@ async def _ask_everything(
 ) -> None:
     base = f"http://{fuzzed.http_address}"
     document = json_of(await tenant.http.get("/openapi.json"))
-    schema = schemathesis.openapi.from_dict(document)
+    # without `security`, or most of what is wrong with a wrong request would be the key
+    schema = schemathesis.openapi.from_dict(document | {"security": []})
     headers = {"authorization": f"Bearer {tenant.grpc.key}"}
     statuses: Counter[int] = Counter()
     operations: Counter[str] = Counter()
@@ -189,5 +189,4 @@ async def _ask_everything(
             f"{json.dumps(dict(sorted(statuses.items())))}"
         )
     assert len(operations) == sum(len(path) for path in document["paths"].values())
-    assert statuses[200] > 50
-    assert statuses[400] > 50
+    assert min(statuses[200], statuses[400], statuses[404]) > sum(statuses.values()) / 20

@@ -116,7 +116,7 @@ def http_app(calls: Calls, table: tuple[Endpoint, ...], *, origins: tuple[str, .
         allow_origins=list(origins),
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["x-request-id", "openai-processing-ms", "openai-version", "retry-after"],
+        expose_headers=_EXPOSED,
     )
     app = Starlette(
         routes=[*routes, *_documented()],
@@ -138,6 +138,22 @@ def _documented() -> list[Route]:
         return page
 
     return [Route("/openapi.json", document), Route("/docs", read)]
+
+
+_EXPOSED = [
+    "x-request-id",
+    "openai-processing-ms",
+    "openai-version",
+    "openai-organization",
+    "retry-after",
+    "x-should-retry",
+    *(
+        f"x-ratelimit-{kind}-{of}"
+        for kind in ("limit", "remaining", "reset")
+        for of in ("requests", "tokens")
+    ),
+]
+"""What scripts on other origins may read of an answer's headers."""
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:

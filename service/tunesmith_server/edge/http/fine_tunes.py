@@ -185,7 +185,8 @@ class LegacyEndpoints:
                 elif isinstance(frame, Closing):
                     cursor = frame.cursor
                     if frame.reason == "draining":
-                        return  # without [DONE]: the client takes it up again
+                        yield sse.RESUME
+                        return
                     break
                 else:
                     yield sse.ALIVE

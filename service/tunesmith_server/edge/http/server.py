@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import ssl
+from collections.abc import Callable
 
 import uvicorn
 
@@ -11,6 +13,7 @@ from tunesmith_server.domain.errors import Unavailable
 from tunesmith_server.edge.http.app import ASGI, endpoints, http_app
 from tunesmith_server.edge.http.calls import Calls
 from tunesmith_server.edge.http.completions import Completions
+from tunesmith_server.edge.http.connections import patient, protocol
 from tunesmith_server.edge.http.files import FileEndpoints
 from tunesmith_server.edge.http.fine_tunes import LegacyEndpoints
 from tunesmith_server.edge.http.jobs import JobEndpoints
@@ -18,6 +21,7 @@ from tunesmith_server.edge.http.model_limits import LimitEndpoints
 from tunesmith_server.edge.http.models import ModelEndpoints
 from tunesmith_server.edge.http.not_offered import PermissionEndpoints
 from tunesmith_server.edge.http.runs import Runs
+from tunesmith_server.edge.http.tls import HttpCertificate
 from tunesmith_server.edge.http.uploads import UploadEndpoints
 from tunesmith_server.settings import Http
 
@@ -63,6 +67,13 @@ def openai_edge(settings: Http, authenticator: Authenticator, use: UseCases) -> 
     return HttpEdge(settings, app)
 
 
+def _tls(settings: Http) -> Callable[..., ssl.SSLContext] | None:
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    certificate = HttpCertificate(settings.tls_cert_file, settings.tls_key_file)
+    return lambda *_: certificate.context()
+
+
 class HttpEdge:
     """The HTTP server of one process."""
 
@@ -71,15 +82,17 @@ class HttpEdge:
         # its own `serve` would take the signals, which are the process's
         self._server = uvicorn.Server(
             uvicorn.Config(
-                app,
+                patient(app, settings.body_seconds),
                 loop="none",
+                http=protocol(settings.head_seconds),
+                ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 date_header=True,
                 timeout_keep_alive=65,
-                h11_max_incomplete_event_size=64 * 1024,
+                ssl_context_factory=_tls(settings),
             )
         )
         self._serving: asyncio.Task[None] | None = None

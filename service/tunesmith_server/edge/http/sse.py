@@ -18,6 +18,8 @@ from tunesmith_server.edge.http.envelopes import envelope, internal
 log = structlog.get_logger(__name__)
 
 DONE = b"data: [DONE]\n\n"
+RESUME = b"retry: 1000\n: the service ends for now; go on after Last-Event-ID\n\n"
+"""What a stream ends with, instead of DONE, that is to be taken up again."""
 ALIVE = b": keep-alive\n\n"
 _HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}  # proxies must not gather
 
