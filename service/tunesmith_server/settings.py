@@ -92,9 +92,6 @@ class Http(BaseModel, frozen=True, extra="forbid"):
     head_seconds: float = Field(
         20, gt=0, description="a request line with its headers comes within so long"
     )
-    body_seconds: float = Field(
-        30, gt=0, description="a body of which nothing more comes for so long is refused"
-    )
     origins: tuple[str, ...] = Field((), description="web origins that may call it; CORS")
     tls_cert_file: FilePath | None = Field(
         None, description="certificate chain in PEM, the server's first; with it the port is HTTPS"

@@ -101,7 +101,7 @@ async def test_a_body_that_stops_coming_is_refused_and_leaves_nothing(
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 408")
     assert b"connection: close" in head.lower()
-    assert "too slowly" in json.loads(body)["error"]["message"]
+    assert "No more of the request came" in json.loads(body)["error"]["message"]
     assert json_of(await acme.http.get("/v1/files"))["data"] == []
     blobs = http_settings.data_dir / "blobs"
     assert [path for path in blobs.rglob("*") if path.is_file()] == []

@@ -1,13 +1,9 @@
 """Connections that are too slow, or say too much, before a request has even begun."""
 
 import asyncio
-from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tunesmith_server.edge.http.envelopes import Envelope, Refused
-
-_SLOW = "The body of the request came too slowly; nothing of it was kept."
 LARGEST_HEAD = 64 * 1024
 """Bytes of a request line with its headers; the parser itself knows no bound."""
 
@@ -66,42 +62,3 @@ def protocol(head_seconds: float) -> type[HttpToolsProtocol]:
                 self.transport.close()
 
     return Connection
-
-
-def patient(app: Any, seconds: float) -> Any:
-    """`app`, for whose requests each next part of a body must come within so many seconds.
-
-    Refused, where the body is read, if it does not, and the connection ends with the answer: what
-    may still come is no request. Once an answer has begun, what is waited for is the end of the
-    connection, and that may take its time.
-    """
-
-    async def timed(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
-        coming, late = True, False
-
-        async def next_part() -> Any:
-            nonlocal coming, late
-            if not coming:
-                return await receive()
-            try:
-                async with asyncio.timeout(seconds):
-                    message = await receive()
-            except TimeoutError:
-                late = True
-                raise Refused(Envelope(408, _SLOW)) from None
-            coming = bool(message.get("more_body"))
-            return message
-
-        async def answer(message: Any) -> None:
-            nonlocal coming
-            coming = False
-            if late and message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"connection", b"close")]
-            await send(message)
-
-        await app(scope, next_part, answer)
-
-    return timed

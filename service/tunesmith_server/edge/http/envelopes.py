@@ -179,9 +179,7 @@ def _plain(message: str) -> str:
     return _NAMES.sub(r"\1", message)
 
 
-_NAMES = re.compile(
-    r"tenants/[a-z0-9.-]+/(?:fineTunes|datasets|models|uploads)/([a-z0-9._-]+)"
-)
+_NAMES = re.compile(r"tenants/[a-z0-9.-]+/(?:fineTunes|datasets|models|uploads)/([a-z0-9._-]+)")
 _NAME = re.compile(
     r"(?:tenants/[^/]*/)?(datasets|fineTunes|models|baseModels|uploads)/(.*)", re.DOTALL
 )

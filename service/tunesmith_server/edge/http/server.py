@@ -13,7 +13,7 @@ from tunesmith_server.domain.errors import Unavailable
 from tunesmith_server.edge.http.app import ASGI, endpoints, http_app
 from tunesmith_server.edge.http.calls import Calls
 from tunesmith_server.edge.http.completions import Completions
-from tunesmith_server.edge.http.connections import patient, protocol
+from tunesmith_server.edge.http.connections import protocol
 from tunesmith_server.edge.http.files import FileEndpoints
 from tunesmith_server.edge.http.fine_tunes import LegacyEndpoints
 from tunesmith_server.edge.http.jobs import JobEndpoints
@@ -82,7 +82,7 @@ class HttpEdge:
         # its own `serve` would take the signals, which are the process's
         self._server = uvicorn.Server(
             uvicorn.Config(
-                patient(app, settings.body_seconds),
+                app,
                 loop="none",
                 http=protocol(settings.head_seconds),
                 ws="none",
