@@ -164,8 +164,9 @@ async def test_parts_count_against_the_quota_and_one_that_does_not_fit_is_not_ke
 async def test_an_upload_survives_the_end_of_the_service(http_settings: Settings):
     async with serve(http_settings) as running:
         tenant = await tenant_of(running, "acme")
-        upload = await begun(tenant.http)
-        ids = await parts(tenant.http, upload["id"])
+        async with tenant.http:
+            upload = await begun(tenant.http)
+            ids = await parts(tenant.http, upload["id"])
     async with (
         serve(http_settings) as running,
         client_of(running, tenant.grpc.key) as http,

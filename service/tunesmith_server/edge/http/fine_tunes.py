@@ -11,7 +11,7 @@ from tunesmith_server.app.models import Models
 from tunesmith_server.app.pages import MAX_PAGE, PageRequest
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission, Wish
-from tunesmith_server.app.watch import Closing, Watches
+from tunesmith_server.app.watch import Batch, Closing, Watches
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.errors import PreconditionFailed
 from tunesmith_server.domain.events import Event, Kind, Level
@@ -36,6 +36,7 @@ _DEFAULT_MODEL = "curie"
 _SUFFIX = 40
 _SAID = (Kind.MESSAGE, Kind.ADMISSION, Kind.STATE_CHANGED)
 """What the old log was made of; measurements are in results.csv."""
+_WIRE = "sse"
 _UPLOADED_MODEL = "Uploaded model: "
 
 _STATUS = {
@@ -163,7 +164,7 @@ class LegacyEndpoints:
         if incoming.request.query_params.get("stream", "").lower() == "true":
             cursor = incoming.request.headers.get("last-event-id", "")
             frames = self._follow(incoming.principal, run, cursor)
-            return await sse.stream(frames, alive_every=self._alive_every)
+            return await sse.stream(frames)
         events = [event async for event in self._runs.events(incoming.principal, run)]
         model = await self._model(incoming.principal, run)
         return json_response({"object": "list", "data": list(_log(run, events, model))})
@@ -171,17 +172,14 @@ class LegacyEndpoints:
     async def _follow(self, caller: Principal, run: FineTune, cursor: str) -> AsyncIterator[bytes]:
         """Every event after the cursor, to the last; a watch that grows old is taken up again."""
         while True:
-            async for frame in self._watches.watch(caller, run.name, cursor):
+            async for frame in self._watches.watch(
+                caller, run.name, cursor, bookmark_every=self._alive_every
+            ):
                 if isinstance(frame, list):
                     for batch in frame:
                         cursor = batch.cursor
-                        model = await self._model_of(caller, run, batch.events)
-                        for each in batch.events:
-                            shown = list(_log(run, (each,), model))
-                            for place, event in enumerate(shown, 1):
-                                # one event of ours may be two of theirs: only the last is its end
-                                at = self._watches.cursors.of(run, each.sequence)
-                                yield sse.data(event, at if place == len(shown) else "")
+                        if told := await self._told(caller, run, batch):
+                            yield told
                 elif isinstance(frame, Closing):
                     cursor = frame.cursor
                     if frame.reason == "draining":
@@ -193,6 +191,19 @@ class LegacyEndpoints:
             else:
                 yield sse.DONE
                 return
+
+    async def _told(self, caller: Principal, run: FineTune, batch: Batch) -> bytes:
+        """The events of a batch as they are sent: made once, for all its watchers."""
+        if (told := batch.wires.get(_WIRE)) is None:
+            model, frames = await self._model_of(caller, run, batch.events), list[bytes]()
+            for each in batch.events:
+                shown = list(_log(run, (each,), model))
+                for place, event in enumerate(shown, 1):
+                    # one event of ours may be two of theirs: only the last is its end
+                    at = self._watches.cursors.of(run, each.sequence)
+                    frames.append(sse.data(event, at if place == len(shown) else ""))
+            told = batch.wires[_WIRE] = b"".join(frames)
+        return told
 
     async def _model_of(self, caller: Principal, run: FineTune, events: Any) -> Model | None:
         if any(event.message.startswith(_UPLOADED_MODEL) for event in events):

@@ -30,14 +30,19 @@ def data(value: object, id: str = "") -> bytes:
     return (f"id: {id}\n" if id else "").encode() + f"data: {text}\n\n".encode()
 
 
-async def stream(frames: AsyncIterator[bytes], *, alive_every: float) -> StreamingResponse:
-    """The answer that sends the frames. What fails before the first is an answer of its own."""
+async def stream(
+    frames: AsyncIterator[bytes], *, alive_every: float | None = None
+) -> StreamingResponse:
+    """The answer that sends the frames. What fails before the first is an answer of its own.
+
+    With `alive_every` (seconds), for frames that do not show life by themselves.
+    """
     first = await anext(frames, None)
 
     async def body() -> AsyncIterator[bytes]:
         if first is not None:
             yield first
-            async for frame in _alive(frames, alive_every):
+            async for frame in _alive(frames, alive_every) if alive_every else frames:
                 yield frame
 
     return StreamingResponse(_told(body()), headers=_HEADERS, media_type="text/event-stream")
