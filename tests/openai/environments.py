@@ -19,6 +19,7 @@ _PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
 OLD = ("openai==0.28.1", "pandas==2.0.3", "numpy<2", "openpyxl==3.1.5")
 """The last client with the guide's commands, and what its prepare_data needs."""
+WITH_WANDB = ("openai==0.28.1", "pandas==2.0.3", "numpy<2", "wandb==0.15.12")
 NEW = ("openai==3.57.0",)
 OLD_NODE = "openai@3.3.0"
 NEW_NODE = "openai@6.49.0"
@@ -27,6 +28,11 @@ NEW_NODE = "openai@6.49.0"
 def old_python() -> Path:
     """The Python that has the old client."""
     return _python("legacy-tool", OLD)
+
+
+def old_python_with_wandb() -> Path:
+    """The Python that has the old client and Weights & Biases."""
+    return _python("legacy-tool-wandb", WITH_WANDB)
 
 
 def new_python() -> Path:
