@@ -30,6 +30,7 @@ IN_PATH = [(verb, path) for verb, path in ROUTES if "{" in path]
 _FILE, _JOB, _MODEL = "{file}", "{job}", "{model}"
 IN_BODY: dict[tuple[str, str], list[dict[str, object]]] = {
     ("POST", "/v1/files"): [],  # a form that names nothing
+    ("POST", "/v1/uploads"): [],
     ("POST", "/v1/fine-tunes"): [
         {"training_file": _FILE, "model": "ada"},
         {"training_file": "own", "validation_file": _FILE, "model": "ada"},
@@ -73,6 +74,9 @@ async def world(scripted: Scripted) -> AsyncIterator[World]:
             file = made.json()["id"]
             body = {"training_file": file, "model": "ada", "suffix": "bot"}
             job = (await http.post("fine_tuning/jobs", json=body)).json()["id"]
+            pending: dict[str, object] = {"filename": "b", "purpose": "fine-tune", "bytes": 9}
+            pending["mime_type"] = "application/jsonl"
+            upload = (await http.post("uploads", json=pending)).json()["id"]
             await until(other.caller, f"tenants/zzf/fineTunes/{job}", "SUCCEEDED")
         listed = await other.caller.models.ListModels(
             model_pb2.ListModelsRequest(parent="tenants/-"), metadata=other.caller.metadata
@@ -82,11 +86,13 @@ async def world(scripted: Scripted) -> AsyncIterator[World]:
         foreign = {
             "file": [file, f"file-results-{job}"],
             "job": [job],
+            "upload": [upload],
             "model": [model.public_name, model.legacy_name, model.name],
         }
         absent = {
             "file": [_turned(file), f"file-results-{_turned(job)}"],
             "job": [_turned(job)],
+            "upload": [_turned(upload)],
             "model": [
                 _turned(model.public_name),
                 f"{model.legacy_name[: -len(stamp)]}1999{stamp[4:]}",
@@ -159,7 +165,7 @@ async def test_every_name_of_another_tenant_is_answered_as_an_absent_one(world: 
 
 
 def test_every_route_that_takes_names_is_compared():
-    named = {"file", "job", "model", "engine"}
+    named = {"file", "job", "model", "engine", "upload"}
     for verb, path in IN_PATH:
         kind = path.partition("{")[2].partition("}")[0].partition(":")[0]
         assert kind in named or (verb, path) in _ELSEWHERE, (verb, path)
