@@ -173,8 +173,11 @@ def test_every_route_that_takes_names_is_compared():
     assert bodies <= set(IN_BODY) | _ELSEWHERE
 
 
-_ELSEWHERE: set[tuple[str, str]] = set()
-"""Routes that other tests prove this of."""
+_ELSEWHERE = {
+    ("POST", "/v1/uploads"),
+    *(("POST", f"/v1/uploads/{{upload}}/{step}") for step in ("parts", "complete", "cancel")),
+}
+"""Routes that other tests prove this of: tests/integration/http/test_uploads.py."""
 
 
 @works("isolation", "Last-Event-ID and cursors of another tenant's run are refused")

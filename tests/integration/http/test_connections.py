@@ -16,6 +16,7 @@ from tunesmith_server.settings import Http, Settings
 
 from tests.fakes.certificates import Authority
 from tests.integration.http.conftest import Tenant, client_of, error_of, json_of, tenant_of
+from tests.openai.conformance import works
 
 ORIGIN = "https://console.example.com"
 
@@ -107,6 +108,7 @@ async def test_a_body_that_stops_coming_is_refused_and_leaves_nothing(
     assert [path for path in blobs.rglob("*") if path.is_file()] == []
 
 
+@works("transport", "CORS, by setting")
 async def test_a_page_of_an_allowed_origin_may_call_and_no_other(acme: Tenant):
     asks = {
         "origin": ORIGIN,
@@ -175,6 +177,7 @@ def test_a_certificate_goes_with_its_key(tmp_path: Path):
     assert Http(tls_cert_file=cert, tls_key_file=key).tls_key_file == key
 
 
+@works("transport", "streams resumed after Last-Event-ID over a restart of the service")
 async def test_a_drain_tells_streams_to_resume_and_lets_calls_end(server_settings: Settings):
     settings = server_settings.model_copy(
         update={"http": Http(listen="127.0.0.1:0"), "drain_seconds": 5.0}

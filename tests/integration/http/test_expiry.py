@@ -7,6 +7,7 @@ from tunesmith_server.settings import Settings
 from tests.integration.calls import ADMIN_KEY, Caller
 from tests.integration.http.conftest import Tenant, error_of, json_of
 from tests.integration.http.sweeping import swept_later
+from tests.openai.conformance import differs, works
 
 AN_HOUR = {"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"}
 
@@ -15,6 +16,7 @@ async def ids(tenant: Tenant) -> set[str]:
     return {file["id"] for file in json_of(await tenant.http.get("/v1/files"))["data"]}
 
 
+@works("/v1/files", "expires_after, expires_at")
 async def test_a_file_says_when_it_expires_here_and_over_grpc_and_goes_then(
     acme: Tenant, http_settings: Settings
 ):
@@ -44,6 +46,7 @@ async def test_a_file_says_when_it_expires_here_and_over_grpc_and_goes_then(
     assert deleted[0].resource.endswith(file["id"])
 
 
+@differs("/v1/files", "an expired file that a job under way uses", "stays until the job has ended")
 async def test_an_expired_file_stays_as_long_as_a_run_under_way_uses_it(
     acme: Tenant, http_settings: Settings
 ):

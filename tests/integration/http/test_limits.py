@@ -6,6 +6,7 @@ from typing import Any
 from tunesmith_server.bootstrap import Running
 
 from tests.integration.http.conftest import Tenant, error_of, json_of, tenant_of
+from tests.openai.conformance import differs, works
 
 
 def told(headers: Any, of: str) -> tuple[int, int]:
@@ -16,6 +17,7 @@ def told(headers: Any, of: str) -> tuple[int, int]:
     return int(headers[f"x-ratelimit-limit-{of}"]), int(headers[f"x-ratelimit-remaining-{of}"])
 
 
+@works("headers", "x-ratelimit-…-requests, retry-after")
 async def test_every_answer_says_what_is_left_of_the_minute_and_a_refusal_when_to_come_again(
     http_server: Running,
 ):
@@ -36,11 +38,13 @@ async def test_every_answer_says_what_is_left_of_the_minute_and_a_refusal_when_t
         assert "x-should-retry" not in answer.headers
 
 
+@differs("headers", "x-ratelimit-… where a tenant has no such limit", "are left out")
 async def test_nothing_is_said_of_limits_that_there_are_not(acme: Tenant):
     answer = await acme.http.get("/v1/models")
     assert not [name for name in answer.headers if name.startswith("x-ratelimit")]
 
 
+@works("headers", "x-ratelimit-…-tokens")
 async def test_a_limit_above_counts_and_tokens_are_told_of_beside_requests(http_server: Running):
     both = await tenant_of(
         http_server, "both", {"requests_per_minute": 600, "inference_tokens_per_minute": 9000}
@@ -51,6 +55,7 @@ async def test_a_limit_above_counts_and_tokens_are_told_of_beside_requests(http_
     assert told(headers, "tokens") == (9000, 9000)
 
 
+@works("/v1/fine_tuning/model_limits", "list, from the tenant's quotas")
 async def test_the_limits_on_a_model_are_the_tightest_that_the_tenant_has(http_server: Running):
     limits = {
         "fine_tunes_running": 7,

@@ -6,8 +6,15 @@ from tunesmith_server.bootstrap import Running
 
 from tests.integration.calls import ADMIN_KEY, Caller, another_key
 from tests.integration.http.conftest import Tenant, client_of, error_of, json_of
+from tests.openai.conformance import differs, not_offered
 
 
+@not_offered("/v1/fine_tuning/alpha/graders", "run, validate", "reinforcement is not offered: 404")
+@not_offered(
+    "other APIs",
+    "embeddings, batches, assistants, responses, vector stores, …",
+    "404 with the reason and what there is",
+)
 @pytest.mark.parametrize(
     ("path", "words"),
     [
@@ -33,6 +40,11 @@ async def test_what_nobody_offers_is_an_invalid_url(http_server: Running):
         assert "PUT" in error_of(await http.put("/v1/files"), 405)["message"]
 
 
+@differs(
+    "/v1/fine_tuning/checkpoints/{model}/permissions",
+    "list",
+    "always empty: there are no projects here",
+)
 async def test_a_checkpoint_is_shared_with_nobody_and_cannot_be(acme: Tenant, rival: Tenant):
     path = "/v1/fine_tuning/checkpoints/tiny-random/permissions"
     assert json_of(await acme.http.get(path))["data"] == []
@@ -44,6 +56,11 @@ async def test_a_checkpoint_is_shared_with_nobody_and_cannot_be(acme: Tenant, ri
     assert error_of(await rival.http.get(absent), 404)["code"] == "model_not_found"
 
 
+@not_offered(
+    "/v1/fine_tuning/checkpoints/{model}/permissions",
+    "create, delete",
+    "403 and 404: a checkpoint answers to every key of its organization, and to no other",
+)
 async def test_an_administrator_of_the_tenant_is_told_why_nothing_can_be_shared(acme: Tenant):
     admin = Caller(acme.grpc.address, ADMIN_KEY)
     key = (await another_key(admin, "acme", tenant_pb2.ROLE_TENANT_ADMIN)).key

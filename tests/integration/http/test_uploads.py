@@ -15,6 +15,7 @@ from tunesmith_server.settings import Settings
 from tests.integration.calls import ROWS, jsonl
 from tests.integration.http.conftest import Tenant, client_of, error_of, json_of, tenant_of
 from tests.integration.http.sweeping import swept_later
+from tests.openai.conformance import works
 
 CONTENT = jsonl(ROWS * 40)
 CUTS = (0, 7, 1000, 20_000, len(CONTENT))
@@ -55,6 +56,11 @@ def kept_parts(settings: Settings) -> list[Path]:
     return [path for path in (settings.data_dir / "blobs" / "parts").rglob("*") if path.is_file()]
 
 
+@works(
+    "/v1/uploads",
+    "create, parts sent at once and in any order",
+    "complete by part_ids, with md5",
+)
 async def test_parts_that_arrive_in_any_order_become_one_file_in_the_order_named(
     acme: Tenant, http_settings: Settings
 ):
@@ -80,6 +86,7 @@ async def test_parts_that_arrive_in_any_order_become_one_file_in_the_order_named
     assert json_of(run)["training_file"] == file["id"]
 
 
+@works("/v1/uploads", "sizes, part ids and md5 that do not fit: 400, and can be mended")
 async def test_what_does_not_come_to_the_whole_is_refused_and_can_be_mended(acme: Tenant):
     upload = await begun(acme.http)
     ids = await parts(acme.http, upload["id"])
@@ -104,6 +111,7 @@ async def test_what_is_no_json_lines_is_refused_when_it_is_complete(acme: Tenant
     assert json_of(await acme.http.get("/v1/files"))["data"] == []
 
 
+@works("/v1/uploads", "cancel")
 async def test_after_a_cancel_nothing_is_left_and_no_part_is_taken(
     acme: Tenant, http_settings: Settings
 ):
@@ -161,6 +169,7 @@ async def test_parts_count_against_the_quota_and_one_that_does_not_fit_is_not_ke
         assert await small.taken("dataset_bytes") == len(CONTENT)
 
 
+@works("/v1/uploads", "parts stay over a restart")
 async def test_an_upload_survives_the_end_of_the_service(http_settings: Settings):
     async with serve(http_settings) as running:
         tenant = await tenant_of(running, "acme")
@@ -175,6 +184,7 @@ async def test_an_upload_survives_the_end_of_the_service(http_settings: Settings
         assert (await http.get(f"/v1/files/{done['file']['id']}/content")).content == CONTENT
 
 
+@works("/v1/uploads", "expiry after an hour")
 async def test_an_upload_that_nobody_completes_in_time_goes_with_the_next_sweep(
     acme: Tenant, http_settings: Settings
 ):
