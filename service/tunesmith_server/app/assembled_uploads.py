@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
+from tunesmith.dataset_rules import Report
+
 from tunesmith_server.app.admission import Admission, UsageRow
 from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.intake import Intake
@@ -168,11 +170,19 @@ class AssembledUploads:
         return recorded
 
     async def complete(
-        self, call: Call, upload: str, part_ids: Sequence[str], dataset: str, md5: str
+        self,
+        call: Call,
+        upload: str,
+        part_ids: Sequence[str],
+        dataset: str,
+        md5: str,
+        accept: Callable[[Report], None],
     ) -> Assembled:
         """Put the parts together, in this order, as the dataset of this id, inspected.
 
-        `md5`, hex, is of the whole; empty is not checked. The same call again gets the same answer.
+        `md5`, hex, is of the whole; empty is not checked. `accept` raises what it likes if the
+        findings do not please; the upload then stays as it is, as after every error. The same call
+        again gets the same answer.
         Raises NotFound, PreconditionFailed, InvalidArgument, ChecksumMismatch and QuotaExceeded.
         """
         tenant = _tenant(call)
@@ -205,6 +215,7 @@ class AssembledUploads:
                 words = f"is {md5[:64]}, but the parts in this order have {hash.hexdigest()}"
                 raise ChecksumMismatch([FieldViolation("md5", words)])
             report = await intake.finish("", "md5")
+            accept(report)
             blob = await writer.commit()
         now = self._clock.now()
         new = NewVersion(

@@ -30,8 +30,10 @@ def new_uid() -> str:
     return str(uuid.uuid4())
 
 
-async def swept_later(settings: Settings, **ahead: float) -> None:
-    """Sweep as it will be done after so long (`minutes=…`)."""
+async def swept_later(
+    settings: Settings, *, age: timedelta = timedelta(hours=1), **ahead: float
+) -> None:
+    """Sweep as it will be done after so long (`minutes=…`); `age` is the sweeper's own."""
     store, clock = SqlStore(settings.database), Ahead(timedelta(**ahead))
     admission, commands = Admission({}), Commands(store, clock)
     blobs = Blobs.open(str(settings.data_dir.absolute() / "blobs"))
@@ -48,7 +50,7 @@ async def swept_later(settings: Settings, **ahead: float) -> None:
         datasets,
         clock,
         interval=1,
-        age=timedelta(hours=1),
+        age=age,
     )
     await sweeper.sweep()
     await store.close()

@@ -4,15 +4,17 @@ import asyncio
 import hashlib
 import itertools
 import random
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from tunesmith.v1 import tenant_pb2
 from tunesmith_server.bootstrap import Running, serve
 from tunesmith_server.settings import Settings
 
-from tests.integration.calls import ROWS, jsonl
+from tests.integration.calls import ADMIN_KEY, ROWS, Caller, jsonl
 from tests.integration.http.conftest import Tenant, client_of, error_of, json_of, tenant_of
 from tests.integration.http.sweeping import swept_later
 from tests.openai.conformance import works
@@ -106,9 +108,13 @@ async def test_what_does_not_come_to_the_whole_is_refused_and_can_be_mended(acme
 async def test_what_is_no_json_lines_is_refused_when_it_is_complete(acme: Tenant):
     upload = await begun(acme.http, bytes=9)
     only = json_of(await part(acme.http, upload["id"], b"not JSON\n"))
-    error = error_of(await complete(acme.http, upload["id"], [only["id"]]), 400)
-    assert "Line 1 is not a dictionary" in error["message"]
+    for _ in range(2):
+        error = error_of(await complete(acme.http, upload["id"], [only["id"]]), 400)
+        assert "Line 1 is not a dictionary" in error["message"]
     assert json_of(await acme.http.get("/v1/files"))["data"] == []
+    mended = json_of(await part(acme.http, upload["id"], b'{"a": 1}\n'))
+    assert json_of(await complete(acme.http, upload["id"], [mended["id"]]))["file"]["bytes"] == 9
+    assert await acme.taken("dataset_bytes") == 9
 
 
 @works("/v1/uploads", "cancel")
@@ -247,4 +253,21 @@ async def test_a_part_larger_than_its_upload_or_empty_or_broken_off_leaves_nothi
         headers={"content-type": "multipart/form-data; boundary=b"},
     )
     assert "before its boundary" in error_of(answer, 400)["message"]
+    assert kept_parts(http_settings) == []
+
+
+async def test_an_upload_goes_with_its_tenant(
+    http_server: Running, http_settings: Settings, acme: Tenant
+):
+    leaving = await tenant_of(http_server, "leaving")
+    async with leaving.http as http:
+        upload = await begun(http)
+        await parts(http, upload["id"])
+    admin = Caller(http_server.address, ADMIN_KEY)
+    await admin.tenants.DeleteTenant(
+        tenant_pb2.DeleteTenantRequest(name="tenants/leaving", cascade=True, confirm="leaving"),
+        metadata=admin.metadata,
+    )
+    assert len(kept_parts(http_settings)) == len(PIECES)
+    await swept_later(http_settings, age=timedelta(0))
     assert kept_parts(http_settings) == []

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 from tunesmith import results
-from tunesmith.dataset_rules import Severity, decode_report
+from tunesmith.dataset_rules import Report, Severity, decode_report
 
 from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.app.fine_tunes import FineTunes
@@ -62,15 +62,12 @@ class FileEndpoints:
                 Upload(OWN, new_id("file"), file_name=base_name(file.name)),
                 Sent(_pieces(form, file), lambda: "", lambda: _keep_seconds(form.fields)),
             )
-        return json_response(await self.readable(incoming, dataset, "file"))
-
-    async def readable(self, incoming: Incoming, dataset: Dataset, param: str) -> dict[str, Any]:
-        """The file; one that OpenAI refuses at the upload does not stay."""
-        if fault := _unreadable(dataset):
-            # a lost connection is a cancellation
+        try:
+            check_readable(decode_report(dict(dataset.report)), "file")
+        except Refused:
             await asyncio.shield(self._datasets.delete(incoming.call(), dataset.name))
-            raise refused(fault, param)
-        return file_object(dataset)
+            raise
+        return json_response(file_object(dataset))
 
     async def list(self, incoming: Incoming) -> Response:
         """Every file, newest first; the old client reads them all to find duplicates."""
@@ -292,17 +289,17 @@ def _keep_seconds(fields: Mapping[str, str]) -> int | None:
     return int(seconds)
 
 
-def _unreadable(dataset: Dataset) -> str:
-    """OpenAI's words for a file that is no JSON lines; empty for any other."""
-    report = decode_report(dict(dataset.report))
+def check_readable(report: Report, param: str) -> None:
+    """Refused, in OpenAI's words, if a file is no JSON lines."""
     first = next((f for f in report.findings if f.code in _UNREADABLE), None)
     if first is None:
-        return ""
+        return
     if first.code == "FILE_EMPTY":
-        return "The file is empty."
-    return (
+        raise refused("The file is empty.", param)
+    raise refused(
         "Expected file to have JSONL format, where every line is a JSON dictionary. "
-        f"Line {max(first.line, 1)} is not a dictionary ({first.message})."
+        f"Line {max(first.line, 1)} is not a dictionary ({first.message}).",
+        param,
     )
 
 

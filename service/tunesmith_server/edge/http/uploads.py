@@ -10,7 +10,14 @@ from tunesmith_server.domain.names import can_name
 from tunesmith_server.domain.upload import MOST_PART_BYTES, AssembledUpload
 from tunesmith_server.edge.http.calls import Incoming, canonical
 from tunesmith_server.edge.http.envelopes import json_response, refused
-from tunesmith_server.edge.http.files import FINE_TUNE, FileEndpoints, base_name, check_purpose
+from tunesmith_server.edge.http.files import (
+    FINE_TUNE,
+    FileEndpoints,
+    base_name,
+    check_purpose,
+    check_readable,
+    file_object,
+)
 from tunesmith_server.edge.http.forms import Form
 from tunesmith_server.edge.http.ids import new_id
 
@@ -94,12 +101,13 @@ class UploadEndpoints:
             body.part_ids,
             new_id("file"),
             body.md5,
+            lambda report: check_readable(report, "part_ids"),
         )
         if done.dataset is None:
             assert done.upload.dataset is not None
             file = await self._files.file_of(incoming.principal, done.upload.dataset)
         else:
-            file = await self._files.readable(incoming, done.dataset, "part_ids")
+            file = file_object(done.dataset)
         return json_response(_upload(done.upload) | {"file": file})
 
     async def cancel(self, incoming: Incoming) -> Response:
