@@ -135,12 +135,16 @@ class AssembledUploads:
             return _open(scope.assembled_upload(upload), now), self._intake(scope, now)
 
         begun, intake = await self._store.read(look)
+        hash = hashlib.sha256() if call.request else None
         async with self._blobs.part(uid) as writer:
             try:
-                size = await _fill(writer, pieces, begun, intake)
+                size = await _fill(writer, pieces, begun, intake, hash)
             except BaseException:
                 await asyncio.shield(writer.discard())
                 raise
+        if call.request and hash:  # other bytes under the same key are another request
+            body = call.request.body_hash + hash.hexdigest()
+            call = replace(call, request=replace(call.request, body_hash=body))
         now = self._clock.now()
         part = UploadPart(tenant, upload, part_id, uid, size, now)
 
@@ -315,15 +319,21 @@ class AssembledUploads:
 
 
 async def _fill(
-    writer: BlobWriter, pieces: AsyncIterator[bytes], upload: AssembledUpload, intake: Intake
+    writer: BlobWriter,
+    pieces: AsyncIterator[bytes],
+    upload: AssembledUpload,
+    intake: Intake,
+    hash: "hashlib._Hash | None",
 ) -> int:
-    """Write all pieces; how many bytes they were."""
+    """Write all pieces, and hash them if asked to; how many bytes they were."""
     size, most = 0, min(MOST_PART_BYTES, upload.size_bytes)
     async for piece in pieces:
         size += len(piece)
         if size > most:
             raise InvalidArgument.of("data", f"a part of this upload has at most {most} bytes")
         intake.admit(size)
+        if hash:
+            await asyncio.to_thread(hash.update, piece)
         await writer.write(piece)
     if not size:
         raise InvalidArgument.of("data", "the part is empty")

@@ -219,7 +219,20 @@ async def test_the_same_idempotency_key_begins_one_upload_and_takes_a_part_once(
         for _ in range(2)
     }
     assert len(ids) == 1
+    other = await acme.http.post(path, files={"data": b"[]\n"}, headers=key)
+    assert error_of(other, 400)["code"] == "idempotency_key_reused"
     assert len(kept_parts(http_settings)) == 1
+
+
+async def test_of_one_upload_no_more_is_kept_than_twice_its_size(
+    acme: Tenant, http_settings: Settings
+):
+    upload = await begun(acme.http, bytes=10)
+    for _ in range(2):
+        assert json_of(await part(acme.http, upload["id"], b"x" * 10))
+    error = error_of(await part(acme.http, upload["id"], b"x"), 400)
+    assert "twice the 10 bytes" in error["message"]
+    assert len(kept_parts(http_settings)) == 2
 
 
 @pytest.mark.parametrize(
