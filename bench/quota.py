@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from dataclasses import dataclass
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from tunesmith_server.adapters.wakeups import LocalHints
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.catalogue import Catalogue
 from tunesmith_server.app.commands import Call, Commands
+from tunesmith_server.app.once import Once
 from tunesmith_server.app.pages import Pager
 from tunesmith_server.app.submission import Submission, Wish
 from tunesmith_server.bootstrap import UtcClock, new_uid
@@ -34,6 +38,7 @@ from tunesmith_server.ports import TenantScope, Transaction
 
 ROUNDS, GROUPS, CALLERS = 9, 8, 16
 _CALL = Call(Principal("bench", "acme", Role.EDITOR), "FineTuneService/CreateFineTune")
+_WISH = Wish(TenantName("acme"), Spec("tiny-random", "sums"))
 
 
 class _Unlimited(Admission):
@@ -55,43 +60,65 @@ class QuotaCost:
 
 async def measure(folder: Path) -> QuotaCost:
     """Create runs with and without quota, taking turns."""
-    url = f"sqlite:///{folder / 'quota.db'}"
-    await asyncio.to_thread(migrate, url)
-    store, clock = SqlStore(url), UtcClock()
-    limits = {"fine_tunes_queued": 10**9, "trained_tokens_per_month": 10**15, "models": 10**9}
-    await store.write(lambda tx: _prepare(tx, limits))
-    commands = Commands(store, clock)
-    await Catalogue(store, commands, Pager(Sealer(b"bench"))).install()
-    both = [
-        Submission(
-            store,
-            commands,
-            admission,
-            Sealer(b"bench"),
-            LocalHints(),
-            clock,
-            new_uid,
-            node="bench",
-            slots=0,
-        )
-        for admission in (_Unlimited({}), Admission({}))
-    ]
-    wish = Wish(TenantName("acme"), Spec("tiny-random", "sums"))
-    rounds = []
-    for number in range(ROUNDS + 1):
-        spent = []
-        for submission in both:
-            began = time.process_time()
-            for _ in range(GROUPS):
-                await asyncio.gather(*(submission.create(_CALL, wish) for _ in range(CALLERS)))
-            spent.append((time.process_time() - began) / (GROUPS * CALLERS) * 1e6)
-        if number:  # the first fills caches
-            rounds.append(spent)
-    await store.close()
+    async with (
+        bench_store(folder / "free.db", _Unlimited({})) as (_, free),
+        bench_store(folder / "quota.db") as (_, bounded),
+    ):
+        rounds = []
+        for number in range(ROUNDS + 1):
+            spent = []
+            for submission in (free, bounded):
+                began = time.process_time()
+                for _ in range(GROUPS):
+                    await create_all(submission)
+                spent.append((time.process_time() - began) / (GROUPS * CALLERS) * 1e6)
+            if number:  # the first fills caches
+                rounds.append(spent)
     return QuotaCost(
         statistics.median(whole for _, whole in rounds),
         statistics.median(1 - without / whole for without, whole in rounds),
     )
+
+
+@asynccontextmanager
+async def bench_store(
+    database: Path, admission: Admission | None = None
+) -> AsyncIterator[tuple[SqlStore, Submission]]:
+    """A fresh database with a tenant and a dataset, and what creates runs in it."""
+    url = f"sqlite:///{database}"
+    await asyncio.to_thread(migrate, url)
+    store, clock = SqlStore(url), UtcClock()
+    limits = {"fine_tunes_queued": 10**9, "trained_tokens_per_month": 10**15, "models": 10**9}
+    await store.write(lambda tx: _prepare(tx, limits))
+    commands, sealer = Commands(store, clock), Sealer(b"bench")
+    await Catalogue(store, commands, Pager(sealer)).install()
+    try:
+        yield (
+            store,
+            Submission(
+                store,
+                commands,
+                admission or Admission({}),
+                sealer,
+                LocalHints(),
+                clock,
+                new_uid,
+                node="bench",
+                slots=0,
+            ),
+        )
+    finally:
+        await store.close()
+
+
+async def create_all(submission: Submission) -> None:
+    """As many runs at once as there are callers, each with a request_id, as clients send it."""
+    await asyncio.gather(*(submission.create(_call(), _WISH) for _ in range(CALLERS)))
+
+
+def _call() -> Call:
+    once = Once(str(uuid.uuid4()), "FineTuneService/CreateFineTune", "bench")
+    return replace(_CALL, request=once)
 
 
 def _prepare(tx: Transaction, limits: dict[str, int]) -> None:

@@ -17,11 +17,13 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import quota
+import statements
 import uvloop
 from servers import ADMIN_KEY, Cost, Server, bare, tunesmithd
 from tunesmith import AsyncClient
@@ -86,9 +88,14 @@ async def main() -> None:
                 )
                 await _at_rest(service)
         cost = await quota.measure(data)
+        floor, count = await statements.measure(data)
     print(
         f"Quota: {cost.share:.0%} of a create's transaction ({cost.whole:.0f} µs in one process), "
         f"{cost.share * cost.whole / create:.0%} of CreateFineTune"
+    )
+    print(
+        f"Statements: the {count:.0f} of a create take {floor:.0f} µs of SQLite's own driver, "
+        f"{floor / create:.0%} of CreateFineTune"
     )
     print(f"\nCPU microseconds of the server for one; {time.monotonic() - began:.0f} s in all.")
 
@@ -166,7 +173,7 @@ async def _fan_out(
     memory = (service.memory() - before) / WATCHERS
     with Cost(service) as cost:
         for number in range(WRITES):
-            await store.write(lambda tx, number=number: _append(tx, name, number))
+            await store.write(partial(_append, name=name, number=number))
             await asyncio.sleep(PAUSE)
         await asyncio.gather(*watchers)
     await store.close()

@@ -14,6 +14,8 @@ from hypothesis import settings
 from sqlalchemy import make_url
 from tunesmith_server.adapters.sql.migrations import migrate
 
+from tests.fakes.s3 import S3Server, serving_s3
+
 # a shell's background jobs ignore Ctrl-C, and so would the programs that tests press it in
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -46,6 +48,13 @@ def postgres_url() -> Iterator[str]:
     yield uri
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server of our own."""
+    with serving_s3() as server:
+        yield server
 
 
 @pytest.fixture

@@ -125,9 +125,16 @@ class Datasets(Facade[AsyncDatasets]):
     """The datasets of a tenant. A name is `tickets` or `tenants/acme/datasets/tickets`."""
 
     upload = _call(AsyncDatasets.upload)
+    import_from = _call(AsyncDatasets.import_from)
     get = _call(AsyncDatasets.get)
+    versions = _iterate(AsyncDatasets.versions)
+    descendants = _iterate(AsyncDatasets.descendants)
+    download = _call(AsyncDatasets.download)
     list = _iterate(AsyncDatasets.list)
     delete = _call(AsyncDatasets.delete)
+    statistics = _call(AsyncDatasets.statistics)
+    prepare = _call(AsyncDatasets.prepare)
+    split = _call(AsyncDatasets.split)
     validate = _iterate(AsyncDatasets.validate)
 
 

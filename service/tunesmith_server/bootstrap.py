@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 import uuid_utils
 
+from tunesmith_server.adapters.analysis.process import ProcessAnalyser
 from tunesmith_server.adapters.blobs import Blobs
 from tunesmith_server.adapters.identity import Jwks, SigningKeys, TokenIdentities, TrustedIssuer
 from tunesmith_server.adapters.inference.embedded import EmbeddedInference
@@ -19,6 +20,7 @@ from tunesmith_server.adapters.local.artefacts import LocalArtefacts
 from tunesmith_server.adapters.local.backend import LocalBackend
 from tunesmith_server.adapters.local.bases import BaseLibrary
 from tunesmith_server.adapters.owners import may_live, this_process
+from tunesmith_server.adapters.preparation import ProcessPreparation
 from tunesmith_server.adapters.sources import UriSources
 from tunesmith_server.adapters.sql.engine import libpq_conninfo
 from tunesmith_server.adapters.sql.store import SqlStore
@@ -26,6 +28,7 @@ from tunesmith_server.adapters.training_data import TrainingData
 from tunesmith_server.adapters.wakeups import LocalHints, PostgresHints
 from tunesmith_server.app.accounts import Accounts
 from tunesmith_server.app.admission import Admission
+from tunesmith_server.app.analysing import Analysing
 from tunesmith_server.app.api_keys import ApiKeys
 from tunesmith_server.app.assembled_uploads import AssembledUploads
 from tunesmith_server.app.auth import Keys, NewKey
@@ -39,10 +42,12 @@ from tunesmith_server.app.fine_tunes import FineTunes
 from tunesmith_server.app.imports import Imports
 from tunesmith_server.app.models import Models
 from tunesmith_server.app.pages import Pager
+from tunesmith_server.app.preparing import Preparing
 from tunesmith_server.app.presence import Presence
 from tunesmith_server.app.publishing import Publisher
 from tunesmith_server.app.rates import Rates
 from tunesmith_server.app.scheduler import Scheduler
+from tunesmith_server.app.statistics import Statistics
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission
 from tunesmith_server.app.sweeping import Sweeper
@@ -107,13 +112,42 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         limits = settings.default_limits.model_dump()
         admission = Admission({name: limit for name, limit in limits.items() if limit is not None})
         commands = Commands(store, clock)
-        versions = Versions(admission, new_uid)
+        versions = Versions(
+            admission, hints, new_uid, analysed_at_once=settings.analysis.processes == 0
+        )
         rates = Rates(store, admission, clock)
         owner = this_process(settings.local.node, new_uid()[-8:])
         presence = Presence(store, admission, clock, owner)
         blobs = Blobs.open(settings.blobs_url or str(data / "blobs"))
         artefacts = LocalArtefacts(data / "models")
         bases = BaseLibrary(folder=settings.bases_dir or data / "bases")
+
+        analyser = ProcessAnalyser(
+            blobs,
+            bases,
+            processes=settings.analysis.processes,
+            niceness=settings.analysis.niceness,
+            stall_seconds=settings.analysis.stall_seconds,
+        )
+        stack.push_async_callback(analyser.close)
+        statistics = Statistics(
+            store,
+            analyser,
+            hints,
+            clock,
+            plan_wait=settings.analysis.plan_wait_seconds,
+            validate_wait=settings.analysis.validate_wait_seconds,
+        )
+        analysing = Analysing(
+            store,
+            analyser,
+            hints,
+            clock,
+            new_uid,
+            owner=owner,
+            is_alive=lambda owner: may_live(owner, settings.local.node),
+            attempts=settings.analysis.attempts,
+        )
 
         catalogue = Catalogue(store, commands, pager)
         await catalogue.install()
@@ -195,6 +229,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
                 hints,
                 clock,
                 new_uid,
+                statistics,
                 node=node,
                 slots=slots,
             ),
@@ -215,6 +250,16 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             ),
             imports=Imports(
                 store, commands, admission, blobs, _sources(settings.imports), versions, clock
+            ),
+            statistics=statistics,
+            preparing=Preparing(
+                store,
+                commands,
+                blobs,
+                versions,
+                ProcessPreparation(),
+                clock,
+                data / "preparing",
             ),
             models=Models(store, commands, admission, artefacts, inference, pager, rates, clock),
             tenants=Tenants(store, commands, admission, artefacts, pager, hints, clock, new_uid),
@@ -239,6 +284,8 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             asyncio.create_task(presence.run(), name="presence"),
             asyncio.create_task(sweeper.run(), name="sweeper"),
         ]
+        if settings.analysis.processes != 0:
+            background.append(asyncio.create_task(analysing.run(), name="analysing"))
         for task in background:
             task.add_done_callback(_report_death)
         kind = settings.database.split(":")[0]

@@ -121,6 +121,24 @@ class Local(BaseModel, frozen=True, extra="forbid"):
     )
 
 
+class Analysis(BaseModel, frozen=True, extra="forbid"):
+    """Counting tokens and looking at whole datasets, in the background."""
+
+    processes: int | None = Field(
+        None,
+        ge=0,
+        description="processes that count; all cores unless set; 0 counts "
+        "nothing here, and looks at whole datasets while they are uploaded",
+    )
+    niceness: int = Field(10, ge=0, le=19, description="how far they stand back behind others")
+    attempts: int = Field(3, ge=1, description="a dataset that broke off so often is given up")
+    stall_seconds: float = Field(600, gt=0, description="one that shows no progress is ended")
+    plan_wait_seconds: float = Field(5, ge=0, description="a plan waits so long for tokens")
+    validate_wait_seconds: float = Field(
+        30, ge=0, description="ValidateDataset waits so long for the analysis"
+    )
+
+
 class Inference(BaseModel, frozen=True, extra="forbid"):
     """The embedded engine."""
 
@@ -302,6 +320,7 @@ class Settings(BaseSettings):
     grpc: Grpc = Grpc()
     http: Http = Http()
     local: Local = Local()
+    analysis: Analysis = Analysis()
     inference: Inference = Inference()
     watch: Watch = Watch()
     uploads: Uploads = Uploads()

@@ -1,4 +1,4 @@
-"""The suite of the `Blobs` port, over every kind of store that needs no server."""
+"""The suite of the `Blobs` port, over every kind of store; of S3 a real server."""
 
 import asyncio
 import hashlib
@@ -6,15 +6,17 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import obstore
 import pytest
-from obstore.store import MemoryStore
+from obstore.store import MemoryStore, ObjectStore, S3Store
 from tunesmith_server.adapters.blobs import BlobCorrupt, BlobMissing, Blobs
 from tunesmith_server.domain.errors import StorageFull, Unavailable
+
+from tests.fakes.s3 import S3Server
 
 CONTENT = b"the quick brown fox\n" * 200_000  # 4 MB: several pieces, one part of an upload
 ABSENT = "0" * 64
@@ -50,7 +52,7 @@ class Memory:
     """A store in memory: takes the same way as S3."""
 
     def __init__(self, _: Path) -> None:
-        self.store = MemoryStore()
+        self.store: ObjectStore = MemoryStore()
         self.blobs = Blobs(self.store)
 
     def keys(self) -> set[str]:
@@ -60,13 +62,23 @@ class Memory:
         obstore.put(self.store, key, b"spoilt")
 
 
+class Bucket(Memory):
+    """A store in a bucket of a real S3 server."""
+
+    def __init__(self, server: S3Server) -> None:
+        place = f"s3://{server.bucket()}/some/prefix"
+        self.store = S3Store.from_url(place, **server.settings)
+        self.blobs = Blobs.open(place, server.settings)
+
+
 Store = Local | Memory
-FACTORIES: dict[str, Callable[[Path], Store]] = {"local": Local, "memory": Memory}
 
 
-@pytest.fixture(params=FACTORIES)
+@pytest.fixture(params=["local", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return FACTORIES[request.param](tmp_path / "blobs")
+    if request.param == "s3":
+        return Bucket(request.getfixturevalue("s3"))
+    return Local(tmp_path / "blobs") if request.param == "local" else Memory(tmp_path)
 
 
 @pytest.fixture

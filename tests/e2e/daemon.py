@@ -14,6 +14,8 @@ import grpc
 from tests.integration.calls import ADMIN_KEY
 
 ROOT = Path(__file__).parents[2]
+_ALONE = [("grpc.use_local_subchannel_pool", 1)]
+"""A client that waits longer and longer between its tries to connect must not make us wait."""
 
 
 def free_port() -> int:
@@ -66,7 +68,10 @@ class Daemon:
                 stdout=log,
                 stderr=log,
             )
-        async with grpc.aio.insecure_channel(self.address) as channel, asyncio.timeout(30):
+        async with (
+            grpc.aio.insecure_channel(self.address, options=_ALONE) as channel,
+            asyncio.timeout(30),
+        ):
             await channel.channel_ready()
 
     @property

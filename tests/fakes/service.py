@@ -36,6 +36,10 @@ class Faults:
     """End each watch with a closing frame after so many events; 0 for never."""
     cut_code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
     cuts: int = 10_000
+    cut_upload_after: list[int] = field(default_factory=list)
+    """Of each next upload: break it off after so many chunks; 0 for never."""
+    cut_downloads: int = 0
+    """Break so many downloads off after their first message."""
     repeat_events: bool = False
     """Send the event before the cursor again: a service that does not keep its promise."""
     hang_watch: bool = False
@@ -52,11 +56,17 @@ class FakeService:
     metadata: dict[str, str] = field(default_factory=dict)
     datasets: dict[str, dataset_pb2.Dataset] = field(default_factory=dict)
     chunks: list[dataset_pb2.UploadChunk] = field(default_factory=list)
+    uploads: dict[str, bytearray] = field(default_factory=dict)
+    """By request id: what has arrived."""
+    content: dict[str, bytes] = field(default_factory=dict)
+    """By digest."""
     runs: dict[str, fine_tune_pb2.FineTune] = field(default_factory=dict)
     by_request_id: dict[str, fine_tune_pb2.FineTune] = field(default_factory=dict)
     events: list[event_pb2.Event] = field(default_factory=list)
     rows: list[fine_tune_pb2.ResultRow] = field(default_factory=list)
     findings: list[common_pb2.Finding] = field(default_factory=list)
+    statistics: list[list[dataset_pb2.TokenStatistics]] = field(default_factory=lambda: [[]])
+    """What is answered one time after the other."""
     plan: fine_tune_pb2.PlanFineTuneResponse = field(
         default_factory=fine_tune_pb2.PlanFineTuneResponse
     )

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import google_crc32c
 import grpc
 from google.rpc import code_pb2
 from tunesmith.v1 import (
@@ -78,19 +79,26 @@ class _Datasets(dataset_pb2_grpc.DatasetServiceServicer):
 
     async def UploadDataset(self, request_iterator: Any, context: Context) -> Any:
         await self.service.arrived("UploadDataset", None, context)
-        header, digest, size, finished = dataset_pb2.UploadHeader(), hashlib.sha256(), 0, False
+        header, finished, cut = dataset_pb2.UploadHeader(), False, 0
+        content = bytearray()
+        if self.service.faults.cut_upload_after:
+            cut = self.service.faults.cut_upload_after.pop(0)
         async for request in request_iterator:
             match request.WhichOneof("part"):
                 case "header":
                     header = request.header
                     self.service.requests.append(header)
+                    content = self.service.uploads.setdefault(header.request_id, bytearray())
                 case "chunk":
-                    assert request.chunk.offset == size
-                    digest.update(request.chunk.data)
-                    size += len(request.chunk.data)
+                    assert request.chunk.offset == len(content)
+                    assert request.chunk.crc32c == google_crc32c.value(request.chunk.data)
+                    content += request.chunk.data
                     self.service.chunks.append(request.chunk)
+                    cut -= 1
+                    if cut == 0:
+                        await context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
                 case "finish":
-                    assert request.finish.sha256 == digest.hexdigest()
+                    assert request.finish.sha256 == hashlib.sha256(content).hexdigest()
                     finished = True
         if not finished:
             await end_with(context, a_status(code_pb2.INVALID_ARGUMENT, "broke off", "X"))
@@ -98,13 +106,30 @@ class _Datasets(dataset_pb2_grpc.DatasetServiceServicer):
         dataset = dataset_pb2.Dataset(
             name=f"{own(header.parent)}/datasets/{header.dataset_id or 'd1'}",
             state=dataset_pb2.DATASET_STATE_INVALID if invalid else dataset_pb2.DATASET_STATE_READY,
-            digest=digest.hexdigest(),
-            size_bytes=size,
+            digest=hashlib.sha256(content).hexdigest(),
+            size_bytes=len(content),
             file_name=header.file_name,
             findings=self.service.findings[:1],
         )
         self.service.datasets[dataset.name] = dataset
+        self.service.content[dataset.digest] = bytes(content)
         return dataset_pb2.UploadDatasetResponse(dataset=dataset)
+
+    async def GetUpload(self, request: Any, context: Context) -> Any:
+        await self.service.arrived("GetUpload", request, context)
+        content = self.service.uploads.get(request.request_id)
+        if content is None:
+            await end_with(context, not_found(f"tenants/acme/uploads/{request.request_id}"))
+        return dataset_pb2.GetUploadResponse(offset=len(content or b""))
+
+    async def DownloadDataset(self, request: Any, context: Context) -> AsyncIterator[Any]:
+        await self.service.arrived("DownloadDataset", request, context)
+        content = self.service.content[request.version][request.offset :]
+        for start in range(0, len(content), 1000):
+            if start and self.service.faults.cut_downloads:
+                self.service.faults.cut_downloads -= 1
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+            yield dataset_pb2.DownloadDatasetResponse(data=content[start : start + 1000])
 
     async def GetDataset(self, request: Any, context: Context) -> Any:
         await self.service.arrived("GetDataset", request, context)
@@ -116,6 +141,14 @@ class _Datasets(dataset_pb2_grpc.DatasetServiceServicer):
     async def ListDatasets(self, request: Any, context: Context) -> Any:
         await self.service.arrived("ListDatasets", request, context)
         return dataset_pb2.ListDatasetsResponse(datasets=self.service.datasets.values())
+
+    async def GetDatasetStatistics(self, request: Any, context: Context) -> Any:
+        await self.service.arrived("GetDatasetStatistics", request, context)
+        found = self.service.statistics
+        # one look after the other, the last of them again and again
+        return dataset_pb2.GetDatasetStatisticsResponse(
+            statistics=found.pop(0) if len(found) > 1 else found[0]
+        )
 
     async def ValidateDataset(self, request: Any, context: Context) -> AsyncIterator[Any]:
         await self.service.arrived("ValidateDataset", request, context)

@@ -40,14 +40,14 @@ class Caller:
         self.tenants = tenant_pb2_grpc.TenantServiceStub(self.channel)
         self.catalogue = catalog_pb2_grpc.CatalogServiceStub(self.channel)
 
-    async def upload(self, content: bytes, id: str = "numbers", chunk: int = 1000) -> Any:
+    async def upload(
+        self, content: bytes, id: str = "numbers", chunk: int = 1000, **header: Any
+    ) -> Any:
         """A dataset of these bytes."""
 
         async def parts() -> AsyncIterator[dataset_pb2.UploadDatasetRequest]:
-            header = dataset_pb2.UploadHeader(
-                parent="tenants/-", dataset_id=id, file_name="x.jsonl"
-            )
-            yield dataset_pb2.UploadDatasetRequest(header=header)
+            said = {"parent": "tenants/-", "dataset_id": id, "file_name": "x.jsonl", **header}
+            yield dataset_pb2.UploadDatasetRequest(header=dataset_pb2.UploadHeader(**said))
             for offset in range(0, len(content), chunk):
                 yield dataset_pb2.UploadDatasetRequest(
                     chunk=dataset_pb2.UploadChunk(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from tunesmith_server.bootstrap import Running, serve
-from tunesmith_server.settings import Grpc, Http, Local, Settings, Watch
+from tunesmith_server.settings import Analysis, Grpc, Http, Imports, Local, Settings, Watch
 
 from tests.fakes.issuer import FakeIssuer
 from tests.integration.calls import ADMIN_KEY, ROWS, Caller, a_tenant, jsonl
@@ -15,7 +15,7 @@ from tests.integration.tokens import trusting
 
 @pytest.fixture
 def server_settings(database_url: str, tmp_path: Path) -> Settings:
-    """No slots, so that a run stays queued; quick bookmarks."""
+    """No slots, so that a run stays queued; nothing is counted; quick bookmarks."""
     return Settings(
         data_dir=tmp_path / "data",
         database_url=database_url,
@@ -23,7 +23,9 @@ def server_settings(database_url: str, tmp_path: Path) -> Settings:
         grpc=Grpc(listen="127.0.0.1:0"),
         http=Http(listen=""),
         local=Local(slots=0),
+        analysis=Analysis(processes=0, validate_wait_seconds=0),
         watch=Watch(bookmark_seconds=0.3),
+        imports=Imports(file_roots=str(tmp_path / "sources")),
         drain_seconds=0.5,
         log_level="error",
     )

@@ -1,5 +1,7 @@
 """Datasets through the front door: what is good, and what is wrong with what is not."""
 
+import gzip
+
 import grpc
 import pytest
 from tunesmith.v1 import dataset_pb2
@@ -27,6 +29,36 @@ async def test_a_broken_line_is_named_and_the_dataset_cannot_be_trained_on(acme:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await acme.create(training_dataset="broken")
     assert reason(caught.value) == "DATASET_NOT_READY"
+
+
+@pytest.mark.parametrize(
+    ("row", "shape", "says"),
+    [
+        (
+            b'{"input":{"messages":[{"role":"user","content":"a"}]},"preferred_output":'
+            b'[{"role":"assistant","content":"b"}],"non_preferred_output":'
+            b'[{"role":"assistant","content":"c"}]}',
+            dataset_pb2.DATASET_SHAPE_PREFERENCE,
+            "preferences",
+        ),
+        (
+            b'{"messages":[{"role":"user","content":"a"},{"role":"assistant","tool_calls":[{"id":'
+            b'"1","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool",'
+            b'"tool_call_id":"1","content":"b"},{"role":"assistant","content":"c"}]}',
+            dataset_pb2.DATASET_SHAPE_CHAT,
+            "CHAT_TOOLS_UNSUPPORTED",
+        ),
+    ],
+    ids=["preferences", "tools"],
+)
+async def test_sound_data_that_no_trainer_takes_is_kept_and_no_run_starts_on_it(
+    acme: Caller, row: bytes, shape: dataset_pb2.DatasetShape, says: str
+):
+    dataset = await acme.upload(row, id="early")
+    assert (dataset.state, dataset.shape) == (dataset_pb2.DATASET_STATE_READY, shape)
+    with pytest.raises(grpc.aio.AioRpcError, match=says) as caught:
+        await acme.create(training_dataset="early")
+    assert reason(caught.value) == "DATASET_UNSUITABLE"
 
 
 async def test_an_empty_file_is_invalid_and_says_so(acme: Caller):
@@ -76,3 +108,29 @@ async def test_a_dataset_in_use_stays_and_an_unused_one_goes(acme: Caller):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await acme.datasets.DeleteDataset(request, metadata=acme.metadata)
             assert reason(caught.value) == "RESOURCE_IN_USE"
+
+
+async def test_every_format_is_taken_and_named(acme: Caller):
+    text = "prompt,completion\n" + "".join(f'"{i}"," {i}"\n' for i in range(5))
+    packed = gzip.compress(text.encode("utf-16"))
+    dataset = await acme.upload(packed, id="table", file_name="t.csv.gz")
+    assert dataset.state == dataset_pb2.DATASET_STATE_READY
+    assert dataset.format == dataset_pb2.DATASET_FORMAT_CSV
+    assert dataset.example_count == 5
+
+
+async def test_the_same_bytes_read_as_another_format_are_a_new_version(acme: Caller):
+    content = b'{"prompt":"a","completion":"b"}\n'
+    first = await acme.upload(content, id="twice")
+    assert first.format == dataset_pb2.DATASET_FORMAT_JSONL
+    told = dataset_pb2.DATASET_FORMAT_TXT
+    second = await acme.upload(content, id="twice", format=told)
+    assert (second.version_number, second.format) == (2, told)
+    assert (await acme.upload(content, id="twice", format=told)).version_number == 2
+
+
+async def test_a_hostile_file_name_is_only_kept(acme: Caller):
+    name = "../../../etc/" + "\u2024" * 300 + "/C:\\x.csv"
+    dataset = await acme.upload(jsonl(ROWS), id="named", file_name=name)
+    assert dataset.file_name == name
+    assert dataset.format == dataset_pb2.DATASET_FORMAT_JSONL

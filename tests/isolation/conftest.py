@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, MutableMapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -40,10 +41,16 @@ def logged() -> Iterator[list[str]]:
 @pytest.fixture
 async def world(server: Running, server_settings: Settings) -> World:
     """The two tenants, neither above the other."""
-    return await build(server.address, server_settings.database)
+    return await build(server.address, server_settings.database, _sources(server_settings))
 
 
 @pytest.fixture
 async def family(server: Running, server_settings: Settings) -> World:
     """The two tenants, the foreign one a child of the one that calls."""
-    return await build(server.address, server_settings.database, below=True)
+    return await build(
+        server.address, server_settings.database, _sources(server_settings), below=True
+    )
+
+
+def _sources(settings: Settings) -> Path:
+    return Path(settings.imports.folders[0])

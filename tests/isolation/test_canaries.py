@@ -126,7 +126,7 @@ async def _send_text(world: World, texts: dict[str, str]) -> list[Outcome]:
         f'{{"messages": [{{"role": "{bad}", "content": "{bad}"}}]}}'.encode(),
         bad.encode("utf-16"),
         b"\xff" + bad.encode(),
-        f"prompt,completion\n{bad},{bad}".encode(),
+        f'prompt,completion\n"{bad},{bad}'.encode(),
     ]
     for number, content in enumerate(files_of_it):
         dataset = await caller.upload(content, id=f"bad-{number}")

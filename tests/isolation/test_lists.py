@@ -59,7 +59,8 @@ async def test_a_dash_is_ones_own_tenant_in_every_list_and_no_tenant_for_a_platf
 async def test_a_platform_admin_may_name_any_tenant(world: World):
     for side in (world.own, world.foreign):
         for rpc in rpcs():
-            if not rpc.reads or rpc.service == "RunnerService":
+            # an upload is of who sends it: nobody else goes on with it, nor needs to
+            if not rpc.reads or rpc.service == "RunnerService" or rpc.name == "GetUpload":
                 continue
             outcome = await invoke(world.admin, rpc, await valid(world, rpc, side))
             assert outcome.code in ("OK", "UNIMPLEMENTED"), (rpc.method, outcome)

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, event
 from tunesmith_server.adapters.sql import prepared
 from tunesmith_server.adapters.sql.store import SqlStore
 from tunesmith_server.app.rates import Rates
-from tunesmith_server.edge.grpc import interceptors
+from tunesmith_server.edge.grpc import stages
 
 from tests.isolation.requests import changed, valid
 from tests.isolation.surface import Field, Names, resources, rpcs
@@ -34,7 +34,7 @@ class Trace:
         """`original`, a method of the store, noting for which call it works."""
 
         async def run(store: SqlStore, work: Callable[[Any], Any]) -> Any:
-            incoming = interceptors._incoming.get(None)
+            incoming = stages._incoming.get(None)
             if incoming is None:
                 return await original(store, work)
             lines = self.of.setdefault(incoming[1], [])

@@ -1,17 +1,20 @@
 """Two tenants with the same things in both: one that calls, and one that nobody may see into."""
 
+import asyncio
 import itertools
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import grpc
 from sqlalchemy import Engine, NullPool, create_engine, make_url, select
 from sqlmodel import SQLModel
-from tunesmith.v1 import catalog_pb2, fine_tune_pb2, model_pb2, tenant_pb2
+from tunesmith.v1 import catalog_pb2, dataset_pb2, fine_tune_pb2, model_pb2, tenant_pb2
 from tunesmith_server.adapters.sql.store import SqlStore
 from tunesmith_server.domain.events import Event, Kind
 from tunesmith_server.domain.fine_tune import FineTune
@@ -20,6 +23,7 @@ from tunesmith_server.domain.names import ModelName
 from tunesmith_server.domain.public_names import LegacyName, PublicName, short_id
 from tunesmith_server.ports import Transaction
 
+from tests.integration import uploads
 from tests.integration.calls import ADMIN_KEY, Caller, another_key, jsonl
 
 MARK = "zzf"
@@ -50,6 +54,8 @@ class World:
     admin: Caller
     own: Side
     foreign: Side
+    source: str
+    """The URI of a file that every tenant may import."""
 
     def foreign_marks(self) -> list[str]:
         """Texts that are found only in what is foreign."""
@@ -69,7 +75,7 @@ class World:
             ]
         return found
 
-    async def model(self, side: Side, id: str, content: str = "") -> str:
+    async def model(self, side: Side, id: str, content: str = "", training_digest: str = "") -> str:
         """A tuned model's record, as a run that succeeded leaves it: its uid."""
         uid, made = str(uuid.uuid4()), datetime.now(UTC)
         parts = (_BASE, side.tenant, f"{content or 'even'}-{id}")
@@ -85,6 +91,7 @@ class World:
             create_time=made,
             suffix=content,
             display_name=content,
+            training_digest=training_digest,
         )
         store = SqlStore(self.url, connections=2)
         await store.write(lambda tx: tx.of(side.tenant).add_model(record))
@@ -98,6 +105,26 @@ class World:
             for number in (1, next(_numbers) + 2)
         ]
         return str((await side.caller.upload(jsonl(rows), id=id)).uid)
+
+    async def upload(self, side: Side) -> str:
+        """An upload that broke off right after its header and may go on: its request_id."""
+        head = uploads.header(f"half-{next(_numbers)}")
+        begun = asyncio.Event()
+
+        async def parts() -> AsyncIterator[dataset_pb2.UploadDatasetRequest]:
+            yield dataset_pb2.UploadDatasetRequest(header=head)
+            await begun.wait()
+
+        call = side.caller.datasets.UploadDataset(parts(), metadata=side.caller.metadata)
+        while True:
+            try:
+                await uploads.arrived(side.caller, head.request_id)
+                break
+            except grpc.aio.AioRpcError as error:
+                assert error.code() is grpc.StatusCode.NOT_FOUND
+        call.cancel()
+        begun.set()
+        return head.request_id
 
     async def run(self, side: Side, id: str, content: str = "", *, ended: bool = False) -> str:
         """A run that waits, or was cancelled: its uid.
@@ -177,10 +204,11 @@ async def make_tenant(admin: Caller, id: str, **values: Any) -> None:
     await admin.tenants.CreateTenant(request, metadata=admin.metadata)
 
 
-async def build(address: str, url: str, *, below: bool = False) -> World:
+async def build(address: str, url: str, sources: Path, *, below: bool = False) -> World:
     """The two tenants, each with at least two of every kind, and a bill and a history.
 
-    With `below` the foreign one is a child of the other, which pays its bill and sees no more.
+    `sources` is the folder that files may be imported from. With `below` the foreign one is a child
+    of the other, which pays its bill and sees no more.
     """
     admin = Caller(address, ADMIN_KEY)
     sides = []
@@ -191,22 +219,31 @@ async def build(address: str, url: str, *, below: bool = False) -> World:
         )
         key = await another_key(admin, tenant, tenant_pb2.ROLE_TENANT_ADMIN)
         sides.append(Side(tenant, key))
-    world = World(url, admin, *sides)
+    source = sources / "rows.jsonl"
+    await asyncio.to_thread(_write, source)
+    world = World(url, admin, *sides, source.as_uri())
     await _fill(world, world.own, "")
     await _fill(world, world.foreign, MARK)
     return world
 
 
+def _write(source: Path) -> None:
+    source.parent.mkdir(exist_ok=True)
+    source.write_bytes(uploads.rows(1000))
+
+
 async def _fill(world: World, side: Side, content: str) -> None:
     tenant = f"tenants/{side.tenant}"
     dash = f"{content}-" if content else ""
-    for id in ("set", "other-set"):
+    for id in ("set", "other-set", "set"):  # one has two versions
         side.uids.add(await world.dataset(side, f"{dash}{id}", content))
+    named = dataset_pb2.GetDatasetRequest(name=f"{tenant}/datasets/{dash}set")
+    data = (await side.caller.datasets.GetDataset(named, metadata=side.caller.metadata)).dataset
     for id in ("run", "other-run"):
         side.uids.add(await world.run(side, f"{dash}{id}", content))
         await world.checkpoints(side, f"{dash}{id}")
     for id in ("model", "other-model"):
-        side.uids.add(await world.model(side, f"{dash}{id}", content))
+        side.uids.add(await world.model(side, f"{dash}{id}", content, data.digest))
     await world.run(side, f"{dash}ended", content, ended=True)
     keys = [await world.key(side, content) for _ in range(2)]
     side.uids |= {key.rpartition("/")[2] for key in keys}
@@ -220,6 +257,8 @@ async def _fill(world: World, side: Side, content: str) -> None:
         "Checkpoint": f"{tenant}/fineTunes/{dash}run/checkpoints/1",
         "BaseModel": f"baseModels/{_BASE}",
         "Connection": "connections/none",
+        "Upload": await world.upload(side),
+        "Source": world.source,
     }
     request = model_pb2.GetModelRequest(name=side.names["Model"])
     model = (await side.caller.models.GetModel(request, metadata=side.caller.metadata)).model

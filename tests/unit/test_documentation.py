@@ -20,7 +20,7 @@ DOCUMENTS = [
 ]
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]+)")
 TARGET = re.compile(r"(?:^ {4}|`)make ([a-z-]+)", re.MULTILINE)
-SETTING = re.compile(r"TUNESMITH_[A-Z_]*[A-Z]")
+SETTING = re.compile(r"TUNESMITH_[A-Z0-9_]*[A-Z]")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

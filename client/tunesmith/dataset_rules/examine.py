@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tunesmith.dataset_rules import chat, prompt_completion
+from tunesmith.dataset_rules import chat, preference, prompt_completion
 from tunesmith.dataset_rules.catalogue import RULES
 from tunesmith.dataset_rules.excerpts import excerpt, plural
 from tunesmith.dataset_rules.fields import type_name
@@ -24,17 +24,10 @@ MAX_DEPTH: Final = 64
 
 _BOM = b"\xef\xbb\xbf"
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_MAGIC: dict[bytes, str] = {
-    b"\x1f\x8b": "gzip",
-    b"PK\x03\x04": "a ZIP archive or an Excel workbook",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
-    b"PAR1": "Parquet",
-    b"%PDF": "PDF",
-}
 _CHECKS: dict[Shape, Callable[[dict[str, Any]], tuple[Example, list[Problem]]]] = {
     Shape.PROMPT_COMPLETION: prompt_completion.check,
     Shape.CHAT: chat.check,
+    Shape.PREFERENCE: preference.check,
 }
 
 
@@ -47,14 +40,6 @@ class Verdict:
     problems: tuple[Problem, ...] = ()
     shape: Shape | None = None
     """The shape the line was read as."""
-
-
-def foreign_format(first_line: bytes) -> str | None:
-    """The format that the first bytes of a file give away, if it is not text in lines."""
-    for magic, name in _MAGIC.items():
-        if first_line.startswith(magic):
-            return name
-    return None
 
 
 def examine(line: bytes, shape: Shape | None, *, explain: bool = True) -> Verdict:
@@ -112,7 +97,11 @@ def _check(value: dict[str, Any], shape: Shape | None, found: list[Problem]) -> 
     return Verdict(example if sound else None, tuple(found), shape)
 
 
-_TITLES = {Shape.PROMPT_COMPLETION: "prompt/completion", Shape.CHAT: "chat"}
+_TITLES = {
+    Shape.PROMPT_COMPLETION: "prompt/completion",
+    Shape.CHAT: "chat",
+    Shape.PREFERENCE: "preference",
+}
 
 
 def _is_deep(line: bytes) -> bool:
@@ -153,7 +142,7 @@ def _json_advice(text: str) -> str:
             " (`jq -c '.[]' FILE` does so for a list)."
         )
     if start[:1] not in ('"', "{", "[") and ("," in start or "\t" in start):
-        return "This looks like CSV or TSV; convert it to JSONL, one object per line."
+        return "This looks like CSV or TSV; name the columns prompt and completion in a header."
     if start.startswith(("{'", "[{'")):
         return "This looks like Python's repr; write the rows with json.dumps."
     return ""

@@ -1,55 +1,81 @@
 """The examples of a sound dataset, clean enough for the simplest reader.
 
-An uploaded file may have a byte order mark, Windows line ends, blank lines and fields that training
-does not use: all tolerated, none of them the trainer's business.
+An uploaded file may be of any format, in UTF-16, packed by gzip, with blank lines and with fields
+that training does not use: all tolerated, none of them the trainer's business.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tunesmith.dataset_rules.catalogue import RULES
+from tunesmith.dataset_rules.catalogue import NOT_TRAINED, RULES
 from tunesmith.dataset_rules.examine import examine
 from tunesmith.dataset_rules.findings import Problem, Severity
 from tunesmith.dataset_rules.inspector import MAX_LINE_BYTES
 from tunesmith.dataset_rules.scan import Odd, scan
-from tunesmith.dataset_rules.shapes import Chat, Example, Shape
-from tunesmith.dataset_rules.sources import Rows, open_source
-from tunesmith.dataset_rules.statistics import Tally
+from tunesmith.dataset_rules.shapes import (
+    Example,
+    Message,
+    Preference,
+    PromptCompletion,
+    Shape,
+)
+from tunesmith.dataset_rules.sources import Format, Rows, Source, open_source
 
 _CHUNK = 2**20
 
 
 class UnsoundRow(ValueError):
-    """A row with an error, in a file that was expected to have none."""
+    """An error, in a file that was expected to have none; on line 0 that of the whole file."""
 
     def __init__(self, line: int, problem: Problem) -> None:
-        super().__init__(f"line {line}: {problem.message} ({problem.code})")
+        place = f"line {line}: " if line else ""
+        super().__init__(f"{place}{problem.message} ({problem.code})")
         self.line = line
         self.problem = problem
 
 
 def examples(
-    path: str | Path, shape: Shape, *, max_line_bytes: int = MAX_LINE_BYTES
+    path: str | Path,
+    shape: Shape,
+    *,
+    format: Format | None = None,
+    file_name: str | None = None,
+    max_line_bytes: int = MAX_LINE_BYTES,
 ) -> Iterator[dict[str, Any]]:
     """The examples of a file, in its order, as plain dicts of the fields that training uses.
 
     `{"prompt": …, "completion": …}`, or `{"messages": [{"role": …, "content": …}, …]}` where
-    `"weight": 0` stands on the messages that are not learnt, and only there. Raises UnsoundRow.
+    `"weight": 0` stands on the messages that are not learnt, and only there. Without a `format` it
+    is detected as by the inspector; `file_name` says how the file was called then, if not as now.
+    Raises UnsoundRow.
     """
-    for example in _typed(path, shape, max_line_bytes):
-        yield _plain(example)
+    name = Path(path).name if file_name is None else file_name
+    source = open_source(max_line_bytes=max_line_bytes, format=format, file_name=name)
+    for rows in _rows(path, source):
+        for example in scan(shape, rows, _odd(shape)).examples:
+            yield plain(example)
+    for found in source.problems():
+        if RULES[found.problem.code].severity is Severity.ERROR:
+            raise UnsoundRow(found.line, found.problem)
 
 
 def normalise(
-    path_in: str | Path, path_out: str | Path, shape: Shape, *, max_line_bytes: int = MAX_LINE_BYTES
+    path_in: str | Path,
+    path_out: str | Path,
+    shape: Shape,
+    *,
+    format: Format | None = None,
+    file_name: str | None = None,
+    max_line_bytes: int = MAX_LINE_BYTES,
 ) -> int:
     """Write the examples of a file as plain JSONL: UTF-8, one row a line; how many there are.
 
-    `path_out` is there in full or not at all. Raises UnsoundRow and OSError.
+    `path_out` is there in full or not at all. The options are those of `examples`. Raises
+    UnsoundRow and OSError.
     """
     target = Path(path_out)
     partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
@@ -57,7 +83,13 @@ def normalise(
     count = 0
     try:
         with partial.open("wb") as file:
-            for example in examples(path_in, shape, max_line_bytes=max_line_bytes):
+            for example in examples(
+                path_in,
+                shape,
+                format=format,
+                file_name=file_name,
+                max_line_bytes=max_line_bytes,
+            ):
                 file.write(encode(example) + b"\n")
                 count += 1
         partial.replace(target)
@@ -66,13 +98,7 @@ def normalise(
     return count
 
 
-def _typed(path: str | Path, shape: Shape, max_line_bytes: int) -> Iterator[Example]:
-    for rows in _rows(path, max_line_bytes):
-        yield from scan(shape, rows.lines, rows.numbers, Tally(), _odd(shape))[0]
-
-
-def _rows(path: str | Path, max_line_bytes: int) -> Iterator[Rows]:
-    source = open_source(max_line_bytes=max_line_bytes, file_name=Path(path).name)
+def _rows(path: str | Path, source: Source) -> Iterator[Rows]:
     with Path(path).open("rb") as file:
         while chunk := file.read(_CHUNK):
             yield from source.feed(chunk)
@@ -85,20 +111,31 @@ def _odd(shape: Shape) -> Odd:
     def odd(number: int, line: bytes) -> Example | None:
         verdict = examine(line, shape)
         for problem in verdict.problems:
-            if RULES[problem.code].severity is Severity.ERROR:
+            if RULES[problem.code].severity is Severity.ERROR or problem.code in NOT_TRAINED:
                 raise UnsoundRow(number, problem)
         return verdict.example
 
     return odd
 
 
-def _plain(example: Example) -> dict[str, Any]:
-    if not isinstance(example, Chat):
+def plain(example: Example) -> dict[str, Any]:
+    """The fields of an example that training uses, and no others."""
+    if isinstance(example, PromptCompletion):
         return {"prompt": example.prompt, "completion": example.completion}
-    messages: list[dict[str, Any]] = []
-    for message in example.messages:
+    if isinstance(example, Preference):
+        return {
+            "input": {"messages": _turns(example.input)},
+            "preferred_output": _turns(example.preferred),
+            "non_preferred_output": _turns(example.non_preferred),
+        }
+    return {"messages": _turns(example.messages)}
+
+
+def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    turns: list[dict[str, Any]] = []
+    for message in messages:
         turn: dict[str, Any] = {"role": message.role, "content": message.content}
         if message.weight == 0:
             turn["weight"] = 0
-        messages.append(turn)
-    return {"messages": messages}
+        turns.append(turn)
+    return turns

@@ -44,7 +44,8 @@ def missing(value: Mapping[str, Any], field: str, at: str, known: Collection[str
     if close:
         meant = excerpt(by_case[close[0]], 30)
         advice = f'Rename "{meant}" to "{field}".'
-        return Problem("FIELD_MISSING", f'no field "{field}", but "{meant}"', at, advice)
+        code = "FIELD_CASE" if close == [field] else "FIELD_MISSING"
+        return Problem(code, f'no field "{field}", but "{meant}"', at, advice)
     return Problem("FIELD_MISSING", f'no field "{field}"', at, f'Add the field "{field}".')
 
 

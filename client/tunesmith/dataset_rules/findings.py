@@ -49,3 +49,14 @@ class Problem:
     pointer: str = ""
     suggestion: str = ""
     """Empty where the rule's own suggestion says it best."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileProblem:
+    """A rule broken by a file as a whole, or by many of its rows together."""
+
+    line: int
+    """0 where it is about the whole file."""
+    problem: Problem
+    count: int = 1
+    """How many rows it speaks of."""

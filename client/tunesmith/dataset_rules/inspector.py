@@ -1,29 +1,25 @@
-"""The inspection of a file in JSON lines, piece by piece, in bounded memory."""
+"""The inspection of a file, piece by piece, in bounded memory."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import Final
 
+from tunesmith.dataset_rules.analysis import Analysis
 from tunesmith.dataset_rules.catalogue import RULES
-from tunesmith.dataset_rules.examine import Verdict, examine, foreign_format
+from tunesmith.dataset_rules.examine import Verdict, examine
 from tunesmith.dataset_rules.excerpts import plural
 from tunesmith.dataset_rules.findings import Finding, Problem, Severity
 from tunesmith.dataset_rules.report import Report
-from tunesmith.dataset_rules.scan import scan
+from tunesmith.dataset_rules.scan import Sound, scan, scan_lines
 from tunesmith.dataset_rules.shapes import Example, Shape
-from tunesmith.dataset_rules.sources import Rows, open_source
-from tunesmith.dataset_rules.statistics import MAX_REMEMBERED, Repeats, Tally
+from tunesmith.dataset_rules.sources import Format, Rows, open_source
+from tunesmith.dataset_rules.statistics import Statistics
 
 MAX_LINE_BYTES: Final = 16 * 2**20
 """The longest line that is read; some four million tokens."""
 FEW_EXAMPLES: Final = 100
 """Below this many examples the old guide, too, asked for more."""
 _CHUNK = 2**20
-_HASHED_ASIDE = 2**18
-"""From this size of a piece (bytes) on, a thread costs less than it saves."""
 _RANK = {code: rank for rank, code in enumerate(RULES)}
 
 
@@ -31,27 +27,34 @@ class Inspector:
     """Reads a dataset as it streams in.
 
     Without a `shape` the first sound row decides it. Of one code, `findings_per_code` findings are
-    kept; all are counted. Memory is bounded by the longest line and the fingerprints of the
-    examples, not by the size of the file.
+    kept; all are counted. Memory is bounded by the longest line, not by the size of the file.
+
+    With `analyse` the look at the whole is taken in the same pass. It finds no errors: the report
+    without it says the same of every row and of whether the file can be trained on.
     """
 
     def __init__(
         self,
         *,
         shape: Shape | None = None,
+        format: Format | None = None,
+        file_name: str = "",
+        analyse: bool = False,
         max_line_bytes: int = MAX_LINE_BYTES,
         findings_per_code: int = 100,
     ) -> None:
         self._shape = shape
         self._max_line_bytes = max_line_bytes
         self._findings_per_code = findings_per_code
-        self._source = open_source(max_line_bytes=max_line_bytes)
+        self._source = open_source(
+            max_line_bytes=max_line_bytes, format=format, file_name=file_name
+        )
         self._hash = hashlib.sha256()
         self._size = 0
-        self._begun = False
-        self._foreign = False
-        self._tally = Tally()
-        self._repeats = Repeats()
+        self._examples = 0
+        self._text_bytes = 0
+        self._analyse = analyse
+        self._analysis: Analysis | None = None
         self._findings: list[Finding] = []
         self._counts: dict[str, int] = {}
         self._report: Report | None = None
@@ -62,9 +65,9 @@ class Inspector:
             raise RuntimeError("the inspection is finished")
         known = len(self._findings)
         self._size += len(chunk)
-        with self._hashing(chunk):
-            for rows in self._source.feed(chunk):
-                self._take(rows)
+        self._hash.update(chunk)
+        for rows in self._source.feed(chunk):
+            self._take(rows)
         return self._findings[known:]
 
     def finish(self) -> Report:
@@ -76,51 +79,31 @@ class Inspector:
             self._report = self._write()
         return self._report
 
-    @contextmanager
-    def _hashing(self, chunk: bytes) -> Iterator[None]:
-        """Hash a large piece in a thread meanwhile: hashlib lets go of the interpreter's lock."""
-        if len(chunk) < _HASHED_ASIDE:
-            self._hash.update(chunk)
-            yield
-            return
-        aside = Thread(target=self._hash.update, args=(chunk,), daemon=True)
-        aside.start()
-        try:
-            yield
-        finally:
-            aside.join()
-
     def _take(self, rows: Rows) -> None:
         """Read some rows."""
-        lines, numbers = rows.lines, rows.numbers
-        if self._foreign or self._is_foreign(lines[0]):
-            return
-        undecided = 0
-        while self._shape is None and undecided < len(lines):
-            verdict = examine(lines[undecided], None, explain=self._explains())
-            if verdict.example is not None:
-                self._shape = verdict.shape  # and the line is read again below, as such a row
-                break
-            self._note(numbers[undecided], verdict)
-            undecided += 1
         if self._shape is not None:
-            examples, places = scan(
-                self._shape, lines[undecided:], numbers[undecided:], self._tally, self._examine
-            )
-            self._repeats.add(examples, places)
+            self._keep(scan(self._shape, rows, self._examine))
+            return
+        lines, numbers = rows.lines, rows.numbers
+        for index, line in enumerate(lines):
+            verdict = examine(line, None, explain=self._explains())
+            if verdict.example is None or verdict.shape is None:
+                self._note(numbers[index], verdict)
+                continue
+            self._shape = verdict.shape  # and the line is read again, as such a row
+            self._keep(scan_lines(self._shape, lines[index:], numbers[index:], self._examine))
+            return
 
-    def _is_foreign(self, line: bytes) -> bool:
-        """Whether the file is of another format; looks at the first line only."""
-        name = None if self._begun else foreign_format(line)
-        self._begun = True
-        if name is None:
-            return False
-        self._foreign = True
-        if name.startswith("UTF"):
-            self._add(0, Problem("ENCODING_INVALID", f"the file is {name}"))
-        else:
-            self._add(0, Problem("FORMAT_UNSUPPORTED", f"the file is {name}"))
-        return True
+    def _keep(self, sound: Sound) -> None:
+        """Count some examples, and show them to the analysis."""
+        if not sound.examples:
+            return
+        self._examples += len(sound.examples)
+        self._text_bytes += sound.text_bytes
+        if self._analyse and self._shape is not None:
+            if self._analysis is None:
+                self._analysis = Analysis(self._shape)
+            self._analysis.add(sound.examples, sound.numbers)
 
     def _examine(self, number: int, line: bytes) -> Example | None:
         """The slow way for one line: note what is wrong; the example if it is sound after all."""
@@ -156,31 +139,19 @@ class Inspector:
 
     def _conclude(self) -> None:
         """Add what can only be said at the end."""
-        for code, total in list(self._counts.items()):
-            if total > self._findings_per_code:
-                self._add_total(code, total)
-        if self._foreign:
-            return
-        tally, repeats = self._tally, self._repeats
         for found in self._source.problems():
             self._add(found.line, found.problem, count=found.count)
-        if not tally.example_count and not self._has_error():
+        for code, total in list(self._counts.items()):
+            if total > sum(found.count for found in self._findings if found.code == code):
+                self._add_total(code, total)
+        if not self._examples and not self._has_error():
             words = "the file holds no example" if self._size else "the file is empty"
             self._add(0, Problem("FILE_EMPTY", words))
-        if 0 < tally.example_count < FEW_EXAMPLES:
-            words = f"only {plural(tally.example_count, 'example')}"
+        if 0 < self._examples < FEW_EXAMPLES:
+            words = f"only {plural(self._examples, 'example')}"
             self._add(0, Problem("TOO_FEW_EXAMPLES", words))
-        if repeats.count:
-            words = (
-                f"{plural(repeats.count, 'row')} the same as an earlier one, the first of them on"
-                f" line {repeats.first_line:,}"
-            )
-            if repeats.full:
-                words += f" (compared with the first {MAX_REMEMBERED:,} distinct rows)"
-            self._add(0, Problem("DUPLICATE_ROWS", words), count=repeats.count)
-        if 0 < tally.empty_prompts < tally.example_count:
-            words = f"{tally.empty_prompts:,} of {plural(tally.example_count, 'prompt')} are empty"
-            self._add(0, Problem("PROMPT_EMPTY", words), count=tally.empty_prompts)
+        for found in self._analysis.findings() if self._analysis is not None else ():
+            self._add(found.line, found.problem, count=found.count)
 
     def _add_total(self, code: str, total: int) -> None:
         """Close the findings of a code of which not all are listed."""
@@ -197,17 +168,19 @@ class Inspector:
         return any(RULES[code].severity is Severity.ERROR for code in self._counts)
 
     def _write(self) -> Report:
-        tally = self._tally
         return Report(
             shape=self._shape,
-            valid=tally.example_count > 0 and not self._has_error(),
-            example_count=tally.example_count,
+            valid=self._examples > 0 and not self._has_error(),
+            example_count=self._examples,
             size_bytes=self._size,
             sha256=self._hash.hexdigest(),
             findings=tuple(sorted(self._findings, key=lambda f: (f.line, _RANK[f.code]))),
             counts={code: self._counts[code] for code in RULES if code in self._counts},
-            text_bytes=tally.prompt_bytes + tally.completion_bytes,
-            statistics=tally.statistics(),
+            text_bytes=self._text_bytes,
+            analysed=self._analyse,
+            format=self._source.format,
+            encoding=self._source.encoding,
+            statistics=self._analysis.statistics() if self._analysis is not None else Statistics(),
         )
 
 
@@ -215,12 +188,19 @@ def inspect_file(
     path: str | Path,
     *,
     shape: Shape | None = None,
+    format: Format | None = None,
+    analyse: bool = True,
     max_line_bytes: int = MAX_LINE_BYTES,
     findings_per_code: int = 100,
 ) -> Report:
-    """The report on a file; OSError if it cannot be read."""
+    """The report on a file, complete unless told otherwise; OSError if it cannot be read."""
     inspector = Inspector(
-        shape=shape, max_line_bytes=max_line_bytes, findings_per_code=findings_per_code
+        shape=shape,
+        format=format,
+        file_name=Path(path).name,
+        analyse=analyse,
+        max_line_bytes=max_line_bytes,
+        findings_per_code=findings_per_code,
     )
     with Path(path).open("rb") as file:
         while chunk := file.read(_CHUNK):

@@ -8,6 +8,7 @@ import msgspec
 
 from tunesmith.dataset_rules.findings import Finding
 from tunesmith.dataset_rules.shapes import Shape
+from tunesmith.dataset_rules.sources import Format
 from tunesmith.dataset_rules.statistics import Statistics
 
 
@@ -32,7 +33,13 @@ class Report:
     text_bytes: int = 0
     """UTF-8 bytes of all text in the examples, prompts included: with a tokenizer that works on
     bytes, no more tokens than this can come of it (a chat template adds its own per message)."""
+    analysed: bool = False
+    """Whether the look at the whole is in it: the findings of the analysis and the statistics."""
     statistics: Statistics = field(default_factory=Statistics)
+    format: Format | None = None
+    """As told or detected; None for a file that is none of these."""
+    encoding: str = ""
+    """Of the text, such as `utf-8` or `utf-16-le`; empty where there is none."""
 
 
 def encode_report(report: Report) -> dict[str, Any]:

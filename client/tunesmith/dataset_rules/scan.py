@@ -1,19 +1,21 @@
-"""The fast way through many lines: decode, look for the few faults that decoding lets pass, count.
+"""The fast way through many lines: decode, look for the few faults that decoding lets pass.
 
-These loops run once a row and are written for speed: local names, no calls that could be saved.
 Whatever is not plainly sound goes to `odd`, which has the last word (see `examine`).
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
+from tunesmith.dataset_rules.blocks import read_block
 from tunesmith.dataset_rules.chat import measure
 from tunesmith.dataset_rules.shapes import (
     Example,
     Shape,
     decode_chat,
     decode_prompt_completion,
+    text_bytes,
 )
-from tunesmith.dataset_rules.statistics import Tally
+from tunesmith.dataset_rules.sources import Rows
 
 Odd = Callable[[int, bytes], Example | None]
 """Takes the number and the bytes of a line; gives the example in it, if there is one after all."""
@@ -23,13 +25,46 @@ Odd = Callable[[int, bytes], Example | None]
 _ROOM_FOR_NO_SECOND_KEY = 40
 
 
-def scan(
-    shape: Shape, lines: Sequence[bytes], numbers: Sequence[int], tally: Tally, odd: Odd
-) -> tuple[list[Example], Sequence[int]]:
-    """The examples in some lines, counted in `tally`, and the lines they stand on."""
-    if shape is Shape.CHAT:
-        return _scan_chat(lines, numbers, tally, odd)
-    return _scan_prompt_completion(lines, numbers, tally, odd)
+class Sound(NamedTuple):
+    """The examples among some rows."""
+
+    examples: Sequence[Example]
+    numbers: Sequence[int]
+    """The lines they stand on."""
+    text_bytes: int
+    """UTF-8 bytes of all their text."""
+
+
+def scan(shape: Shape, rows: Rows, odd: Odd) -> Sound:
+    """The examples in some rows."""
+    if rows.block is not None:
+        block = read_block(shape, rows.block)
+        if block is not None:
+            rows.counted(len(block.examples))
+            return Sound(block.examples, rows.numbers, block.text_bytes)
+    return scan_lines(shape, rows.lines, rows.numbers, odd)
+
+
+def scan_lines(shape: Shape, lines: Sequence[bytes], numbers: Sequence[int], odd: Odd) -> Sound:
+    """The examples in some lines, looked at one by one."""
+    try_line = _PLAINLY_SOUND[shape]
+    examples: list[Example] = []
+    without: set[int] = set()
+    """Places in `lines`: several rows may stand on one line of a file."""
+    size = 0
+    for place, (number, line) in enumerate(zip(numbers, lines, strict=True)):
+        example, weight = try_line(line)
+        if example is None:
+            example = odd(number, line)
+            if example is None:
+                without.add(place)
+                continue
+            weight = text_bytes(example)
+        examples.append(example)
+        size += weight
+    if without:
+        numbers = [number for place, number in enumerate(numbers) if place not in without]
+    return Sound(examples, numbers, size)
 
 
 def structural_quotes(line: bytes) -> int:
@@ -37,81 +72,48 @@ def structural_quotes(line: bytes) -> int:
     return line.replace(rb"\\", b"").replace(rb"\"", b"").count(b'"')
 
 
-def _scan_prompt_completion(
-    lines: Sequence[bytes], numbers: Sequence[int], tally: Tally, odd: Odd
-) -> tuple[list[Example], Sequence[int]]:
-    decode = decode_prompt_completion
-    examples: list[Example] = []
-    without: set[int] = set()
-    prompt_bytes = completion_bytes = longest = empty = by_odd = 0
-    for number, line in zip(numbers, lines, strict=True):
-        try:
-            row = decode(line)
-        except ValueError:
-            pass
-        else:
-            prompt, completion = row.prompt, row.completion
-            p = len(prompt) if prompt.isascii() else len(prompt.encode())
-            c = len(completion) if completion.isascii() else len(completion.encode())
-            both = p + c
-            if (
-                c
-                and not completion.isspace()
-                and "\0" not in prompt
-                and "\0" not in completion
-                and (len(line) - both <= _ROOM_FOR_NO_SECOND_KEY or structural_quotes(line) == 8)
-            ):
-                prompt_bytes += p
-                completion_bytes += c
-                if both > longest:
-                    longest = both
-                if not p:
-                    empty += 1
-                examples.append(row)
-                continue
-        example = odd(number, line)
-        if example is None:
-            without.add(number)
-        else:
-            by_odd += 1
-            tally.add(example)
-            examples.append(example)
-    tally.example_count += len(examples) - by_odd
-    tally.prompt_bytes += prompt_bytes
-    tally.completion_bytes += completion_bytes
-    tally.longest = max(tally.longest, longest)
-    tally.empty_prompts += empty
-    tally.count_classes(examples)
-    return examples, _remaining(numbers, without)
+def _prompt_completion(line: bytes) -> tuple[Example | None, int]:
+    """A row that is plainly sound, and the bytes of its text."""
+    try:
+        row = decode_prompt_completion(line)
+    except ValueError:
+        return None, 0
+    prompt, completion = row.prompt, row.completion
+    size = (len(prompt) if prompt.isascii() else len(prompt.encode())) + (
+        len(completion) if completion.isascii() else len(completion.encode())
+    )
+    if (
+        not completion.isspace()
+        and "\0" not in prompt
+        and "\0" not in completion
+        and (len(line) - size <= _ROOM_FOR_NO_SECOND_KEY or structural_quotes(line) == 8)
+    ):
+        return row, size
+    return None, 0
 
 
-def _scan_chat(
-    lines: Sequence[bytes], numbers: Sequence[int], tally: Tally, odd: Odd
-) -> tuple[list[Example], Sequence[int]]:
-    examples: list[Example] = []
-    without: set[int] = set()
-    for number, line in zip(numbers, lines, strict=True):
-        try:
-            row = decode_chat(line)
-        except ValueError:
-            pass
-        else:
-            measures = measure(row.messages)
-            if measures is not None and _quotes(line, 2 * measures.strings):
-                tally.add_chat(row, measures.prompt_bytes, measures.completion_bytes)
-                examples.append(row)
-                continue
-        example = odd(number, line)
-        if example is None:
-            without.add(number)
-        else:
-            tally.add(example)
-            examples.append(example)
-    return examples, _remaining(numbers, without)
+def _chat(line: bytes) -> tuple[Example | None, int]:
+    """A conversation that is plainly sound, and the bytes of its text."""
+    try:
+        row = decode_chat(line)
+    except ValueError:
+        return None, 0
+    measures = measure(row.messages)
+    if measures is None or not _quotes(line, 2 * measures.strings):
+        return None, 0
+    return row, measures.text_bytes
 
 
-def _remaining(numbers: Sequence[int], without: set[int]) -> Sequence[int]:
-    return [number for number in numbers if number not in without] if without else numbers
+def _never(line: bytes) -> tuple[Example | None, int]:
+    """There is no faster way."""
+    return None, 0
+
+
+_PLAINLY_SOUND: dict[Shape, Callable[[bytes], tuple[Example | None, int]]] = {
+    Shape.PROMPT_COMPLETION: _prompt_completion,
+    Shape.CHAT: _chat,
+    Shape.PREFERENCE: _never,
+}
 
 
 def _quotes(line: bytes, expected: int) -> bool:

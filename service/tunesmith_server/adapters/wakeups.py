@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 _CHANNEL = "tunesmith_hints"
 _COALESCE = 0.02
-_TOPICS = ("runs", "work", "queue")
+_TOPICS = ("runs", "work", "queue", "analysis")
 
 
 class LocalHints:

@@ -239,7 +239,7 @@ class AssembledUploads:
             _open(present, present.create_time)  # it was in time when it was asked for
             self._admission.parts_gone(scope, scope.upload_parts(upload), now)
             scope.delete_upload_parts(upload)
-            version = self._versions.add(scope, new, now)
+            version = self._versions.add(tx, new, now)
             present = replace(
                 present,
                 state=AssemblyState.COMPLETED,
@@ -250,6 +250,7 @@ class AssembledUploads:
             return Assembled(present, version)
 
         assembled = await self._run(call, "complete", upload, Assembled, make)
+        self._versions.announce()
         await self._discard(parts)
         return assembled
 

@@ -84,7 +84,7 @@ class Keys:
             raise Unauthenticated(REFUSED)
         if found.last_use_time is None or now - found.last_use_time >= _USE_NOTED_EVERY:
             id = found.id
-            await self._store.write(lambda tx: tx.system.key_used(id, now))
+            await self._store.jot(lambda tx: tx.system.key_used(id, now))
         return Principal(found.id, found.tenant, found.role)
 
 

@@ -88,13 +88,15 @@ class Commands:
         make: Callable[[Transaction], T],
         *,
         detail: str = "",
+        brief: bool = False,
     ) -> T:
         """What `make` returns, or returned before for the same request_id.
 
         Claim of the request_id, effect and audit record are one transaction. `tenant` is the id of
         the tenant concerned, empty for the platform; while it is suspended only a platform
         administrator changes anything. With `validate_only` every check is made and nothing is
-        written. `kind` is the type that `make` returns, for the answer to be kept.
+        written. `kind` is the type that `make` returns, for the answer to be kept. A `brief` one
+        changes a few rows that it finds by key.
         """
         now = self._clock.now()
 
@@ -109,7 +111,7 @@ class Commands:
             return answer
 
         try:
-            return await self._store.write(work)
+            return await (self._store.jot(work) if brief else self._store.write(work))
         except _Rehearsed as rehearsed:
             return rehearsed.answer  # type: ignore[return-value]  # it is make's
 

@@ -1,17 +1,19 @@
 """What a caller can do with the datasets that there are."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from tunesmith_server.app import filters
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.pages import Page, Pager, PageRequest
 from tunesmith_server.app.scope import scope_of
+from tunesmith_server.app.statistics import analyses_of, analysis_of
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.dataset import Dataset
 from tunesmith_server.domain.errors import InvalidArgument, NotFound, ResourceInUse
 from tunesmith_server.domain.names import DatasetName, ModelName, TenantName, owned
-from tunesmith_server.ports import Blobs, Clock, Store, Transaction
+from tunesmith_server.ports import Blobs, Clock, Store, TenantScope, Transaction
 
 
 class Datasets:
@@ -40,7 +42,8 @@ class Datasets:
         def read(tx: Transaction) -> Dataset:
             scope = scope_of(tx, tenant, name)
             current = scope.dataset(name.id)
-            return scope.dataset_version(name.id, version) if version else current
+            dataset = scope.dataset_version(name.id, version) if version else current
+            return replace(dataset, analysis=analysis_of(scope, dataset))
 
         return await self._store.read(read)
 
@@ -50,7 +53,12 @@ class Datasets:
         """A tenant's datasets, newest first."""
         tenant = owned(parent.tenant, principal.tenant, str(parent))
         of = self._pager.of(page, f"{tenant}/datasets", filters.DATASETS)
-        found = await self._store.read(lambda tx: tx.of(tenant).datasets(of))
+
+        def work(tx: Transaction) -> list[tuple[str, Dataset]]:
+            scope = tx.of(tenant)
+            return _analysed(scope, scope.datasets(of))
+
+        found = await self._store.read(work)
         return self._pager.page(page, f"{tenant}/datasets", found)
 
     async def versions(
@@ -64,7 +72,7 @@ class Datasets:
         def read(tx: Transaction) -> list[tuple[str, Dataset]]:
             scope = scope_of(tx, tenant, name)
             scope.dataset(name.id)
-            return list(scope.dataset_versions(name.id, of))
+            return _analysed(scope, scope.dataset_versions(name.id, of))
 
         return self._pager.page(page, bond, await self._store.read(read))
 
@@ -133,3 +141,12 @@ class Datasets:
             return False
         except NotFound:
             return True
+
+
+def _analysed(scope: TenantScope, rows: Sequence[tuple[str, Dataset]]) -> list[tuple[str, Dataset]]:
+    """The same with how far the look at each as a whole is."""
+    analyses = analyses_of(scope, [dataset for _, dataset in rows])
+    return [
+        (key, replace(dataset, analysis=analysis))
+        for (key, dataset), analysis in zip(rows, analyses, strict=True)
+    ]

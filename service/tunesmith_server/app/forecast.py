@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from tunesmith_server.app.scheduler import queues
 from tunesmith_server.domain.fair_share import turn
-from tunesmith_server.domain.fine_tune import FineTune
+from tunesmith_server.domain.fine_tune import FineTune, Resolved
 from tunesmith_server.domain.quota import cost_micros
 from tunesmith_server.ports import TenantScope, Transaction
 
@@ -49,8 +49,8 @@ def forecast(
         trained_tokens=tokens,
         min_cost_micros=cost_micros(tokens, price),
         max_cost_micros=cost_micros(resolved.worst_case_tokens, price),
-        cost_basis=f"{tokens} tokens expected ({basis}), {resolved.worst_case_tokens} at most "
-        f"(a token is at least a byte), at {price / 1e6:g} per million",
+        cost_basis=f"{tokens} tokens expected ({basis}), {resolved.worst_case_tokens} at most"
+        f"{_bound(resolved)}, at {price / 1e6:g} per million",
         run_time=None if seconds is None else timedelta(seconds=seconds),
         run_time_basis=run_time_basis,
         position=position,
@@ -58,10 +58,19 @@ def forecast(
     )
 
 
+def _bound(resolved: Resolved) -> str:
+    """What the most tokens rest on, where that is not a count."""
+    if resolved.training.tokens is not None:
+        return ""
+    return " (a token is at least a byte; they are not counted yet)"
+
+
 def _tokens(run: FineTune, recent: Sequence[FineTune]) -> tuple[int, str]:
     """Tokens over all epochs, and how that is known."""
     training, epochs = run.resolved.training, run.resolved.hyperparameters.n_epochs
     worst = run.resolved.worst_case_tokens
+    if training.tokens is not None:
+        return min(worst, training.tokens * epochs), f"counted, {training.tokens} an epoch"
     for each in recent:
         theirs = each.resolved
         if each.name.tenant != run.name.tenant or each.stopped_at:
@@ -71,6 +80,11 @@ def _tokens(run: FineTune, recent: Sequence[FineTune]) -> tuple[int, str]:
             return min(worst, round(per_epoch * epochs)), f"measured by {each.name.id}"
     estimate = training.text_bytes / BYTES_PER_TOKEN * epochs
     return min(worst, round(estimate)), f"{BYTES_PER_TOKEN:g} bytes a token assumed"
+
+
+def seconds_for(tx: Transaction, base_model: str, tokens: int) -> float | None:
+    """How long so many tokens train on a base, by the newest runs on it; None without any."""
+    return _seconds(tokens, tx.system.recent_runs(base_model, _RECENT))[0]
 
 
 def _seconds(tokens: int, recent: Sequence[FineTune]) -> tuple[float | None, str]:

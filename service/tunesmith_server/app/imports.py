@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tunesmith.dataset_rules import Shape
+from tunesmith.dataset_rules import Format, Shape
 
 from tunesmith_server.app.admission import Admission, UsageRow
 from tunesmith_server.app.commands import Call, Commands, refuse_suspended
@@ -29,6 +29,7 @@ class Import:
     id: str
     uri: str
     shape: Shape | None = None
+    format: Format | None = None
     sha256: str = ""
     """That the file must have; empty is not checked."""
 
@@ -65,8 +66,15 @@ class Imports:
         answer, room = await self._store.read(lambda tx: self._begin(tx, call, tenant))
         if answer is not None:  # not fetched again: it may be another file by now
             return answer
-        intake = Intake(tenant, room, shape=wanted.shape)
         async with self._sources.open(wanted.uri, tenant) as source:
+            intake = Intake(
+                tenant,
+                room,
+                shape=wanted.shape,
+                format=wanted.format,
+                file_name=source.file_name,
+                analyse=self._versions.analysed_at_once,
+            )
             intake.admit(source.size or 0)
             blob = BlobRef("", source.size or 0)
             if call.validate_only:
@@ -85,9 +93,11 @@ class Imports:
             file_name=source.file_name,
         )
         now = self._clock.now()
-        return await self._commands.run(
-            call, tenant, name, Dataset, lambda tx: self._versions.add(tx.of(tenant), new, now)
+        dataset = await self._commands.run(
+            call, tenant, name, Dataset, lambda tx: self._versions.add(tx, new, now)
         )
+        self._versions.announce()
+        return dataset
 
     def _begin(self, tx: Transaction, call: Call, tenant: str) -> tuple[Dataset | None, UsageRow]:
         """The answer that the request had, if it comes again, and how many bytes may come."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from tunesmith.dataset_rules import Inspector, Report, Shape
+from tunesmith.dataset_rules import Format, Inspector, Report, Shape
 
 from tunesmith_server.app.admission import UsageRow
 from tunesmith_server.domain.errors import (
@@ -21,13 +21,26 @@ class Intake:
     Args:
         tenant: whose they are.
         room: how many bytes may come.
-        shape: of the rows, if the caller says.
+        shape: of the rows, if the caller says; so is `format` of the file.
+        file_name: tells the format, where nobody says.
+        analyse: look at the whole at once, too, as nobody does it in the background.
     """
 
-    def __init__(self, tenant: str, room: UsageRow, *, shape: Shape | None = None) -> None:
+    def __init__(
+        self,
+        tenant: str,
+        room: UsageRow,
+        *,
+        shape: Shape | None = None,
+        format: Format | None = None,
+        file_name: str = "",
+        analyse: bool = False,
+    ) -> None:
         self._tenant = tenant
         self._room = room
-        self._inspector = Inspector(shape=shape)
+        self._inspector = Inspector(
+            shape=shape, format=format, file_name=file_name, analyse=analyse
+        )
         self.received = 0
 
     def admit(self, size: int) -> None:

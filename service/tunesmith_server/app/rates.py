@@ -142,7 +142,7 @@ class Rates:
             room = [limit - used.get(counter, 0) for counter, limit in counters.items()]
             return taken, max(0, min(room, default=0))
 
-        return await self._store.write(work)
+        return await self._store.jot(work)
 
 
 def _refused(dimension: Dimension, limit: int, amount: int, now: datetime) -> RateLimited:

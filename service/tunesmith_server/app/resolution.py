@@ -3,12 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from tunesmith.dataset_rules import NOT_TRAINED, RULES, Shape
+
+from tunesmith_server.app.counted import billable_tokens
 from tunesmith_server.app.scope import allowed, base_named
+from tunesmith_server.domain.analysis import Content
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import (
     BackendUnsuitable,
     BaseModelUnknown,
     DatasetNotReady,
+    DatasetUnsuitable,
     DomainError,
     FieldViolation,
     InvalidArgument,
@@ -78,8 +83,9 @@ def resolution(tx: Transaction, scope: TenantScope, spec: Spec) -> Resolution:
     if values is None or training is None:
         return found
     hyperparameters, settings = values
+    training = _counted(scope, training, base, hyperparameters.max_sequence_length)
     cap = token_cap(spec, base.price_micros_per_million)
-    worst = training.text_bytes * hyperparameters.n_epochs
+    worst = training.most_tokens * hyperparameters.n_epochs
     found.resolved = Resolved(
         base_model=base.id,
         base_model_name=spec.base_model,
@@ -169,13 +175,34 @@ def _ready(scope: TenantScope, text: str, where: str) -> DatasetVersion:
             str(dataset.name),
             f"({where}) it is {dataset.state}; `tunesmith datasets get {id}` shows what is wrong",
         )
+    _refuse_untrainable(dataset, where)
     return DatasetVersion(
         dataset=id,
         digest=dataset.digest,
         shape=dataset.shape,
+        format=dataset.format,
         example_count=dataset.example_count,
         text_bytes=int(dataset.report.get("text_bytes", dataset.size_bytes)),
     )
+
+
+def _refuse_untrainable(dataset: Dataset, where: str) -> None:
+    """DatasetUnsuitable for sound data that no trainer here can take."""
+    if dataset.shape == Shape.PREFERENCE:
+        raise DatasetUnsuitable.of(
+            where, "holds preferences, and a supervised run trains on prompts or conversations"
+        )
+    found = NOT_TRAINED & dict(dataset.report.get("counts", {})).keys()
+    for code in sorted(found):
+        raise DatasetUnsuitable.of(where, f"{code}: {RULES[code].why} {RULES[code].suggestion}")
+
+
+def _counted(
+    scope: TenantScope, training: DatasetVersion, base: BaseModel, limit: int
+) -> DatasetVersion:
+    """The version with the tokens that one epoch trains on, if they are counted."""
+    content = Content(training.digest, training.shape, 0, training.format)
+    return replace(training, tokens=billable_tokens(scope, content, base, limit))
 
 
 def _unfit(

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from time import monotonic
 
 import structlog
 
@@ -29,6 +30,8 @@ _HEADS = 1
 """Runs of a tenant and base that are tried: what is in the way of the first, is in that of all."""
 _BATCH = 100
 _PAUSE = 0.05
+_SHARE = 20
+"""A pass costs more the more runs wait; it takes no more than one part in so many of the time."""
 _IN_WORDS = {
     WaitReason.TENANT_SUSPENDED: "Waiting: the tenant is suspended",
     WaitReason.WAITING_FOR_CAPACITY: "Waiting for a free training slot",
@@ -91,6 +94,7 @@ class Scheduler:
     async def run(self) -> None:
         """Schedule until cancelled."""
         while True:
+            began = monotonic()
             try:
                 if await self._is_due():
                     await self.pass_once()
@@ -98,8 +102,10 @@ class Scheduler:
                 log.warning("schedule_failed", error=str(error))
             except Exception:
                 log.exception("schedule_failed")
+            # one pass for all that comes in quick succession
+            pause = max(_PAUSE, _SHARE * (monotonic() - began))
             await self._hints.wait("queue", self._poll)
-            await asyncio.sleep(_PAUSE)  # one pass for all that comes in quick succession
+            await asyncio.sleep(min(pause, self._poll))
 
     async def pass_once(self) -> Sequence[FineTune]:
         """One pass; the runs that it started."""

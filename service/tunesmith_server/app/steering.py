@@ -199,7 +199,7 @@ class Steering:
         price = run.resolved.price_micros_per_million
         cap = token_cap(run.spec, price)
         training, values = run.resolved.training, run.resolved.hyperparameters
-        worst = training.text_bytes * values.n_epochs
+        worst = training.most_tokens * values.n_epochs
         resolved = replace(
             run.resolved,
             worst_case_tokens=worst if cap is None else min(worst, cap),

@@ -12,6 +12,7 @@ from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.forecast import Forecast, forecast
 from tunesmith_server.app.naming import suffix_for
 from tunesmith_server.app.resolution import Resolution, resolution
+from tunesmith_server.app.statistics import Statistics
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.errors import (
     AlreadyExists,
@@ -68,6 +69,7 @@ class Submission:
         hints: Hints,
         clock: Clock,
         new_uid: Callable[[], str],
+        statistics: Statistics,
         *,
         node: str,
         slots: int,
@@ -79,6 +81,7 @@ class Submission:
         self._hints = hints
         self._clock = clock
         self._new_uid = new_uid
+        self._statistics = statistics
         self._node = node
         self._slots = slots
 
@@ -104,14 +107,18 @@ class Submission:
             self._admission.admit(scope, run, now)
             return scope.add_fine_tune(run, _first_events(run, now))
 
-        run = await self._commands.run(call, tenant, name, FineTune, make)
+        run = await self._commands.run(call, tenant, name, FineTune, make, brief=True)
         if not call.validate_only:
             self._hints.notify("queue")
         return run
 
     async def plan(self, principal: Principal, wish: Wish) -> Plan:
-        """Everything that a create would come to, and all that is in its way. Writes nothing."""
+        """Everything that a create would come to, and all that is in its way.
+
+        Writes nothing of a run. Waits a little for the tokens, if they are not counted yet.
+        """
         tenant = owned(wish.parent.tenant, principal.tenant, str(wish.parent))
+        await self._statistics.wait_for_tokens(tenant, wish.spec)
         uid, now = self._new_uid(), self._clock.now()
 
         def rehearse(tx: Transaction) -> Plan:
@@ -164,8 +171,14 @@ class Submission:
         return Plan(run, tuple(faults), tuple(quota), seen, token)
 
     def _token(self, run: FineTune) -> str:
-        """Sealed over all that the plan says a run would be; the same again gives the same."""
-        content = msgspec.json.encode((run.spec, run.resolved), order="deterministic")
+        """Sealed over all that the plan says a run would be; the same again gives the same.
+
+        But for the tokens: that they are counted meanwhile changes nothing of the run, and what it
+        may use can only become less.
+        """
+        training = replace(run.resolved.training, tokens=None)
+        resolved = replace(run.resolved, training=training, worst_case_tokens=0)
+        content = msgspec.json.encode((run.spec, resolved), order="deterministic")
         digest = hashlib.sha256(content).hexdigest()
         return self._sealer.seal("plan", run.name.tenant, digest)
 

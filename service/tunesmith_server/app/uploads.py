@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 import structlog
-from tunesmith.dataset_rules import Shape
+from tunesmith.dataset_rules import Format, Shape
 
 from tunesmith_server.app.admission import Admission, UsageRow
 from tunesmith_server.app.commands import Call, Commands, refuse_suspended
@@ -51,6 +51,7 @@ class Upload:
     display_name: str = ""
     labels: Mapping[str, str] | None = None
     shape: Shape | None = None
+    format: Format | None = None
     size_bytes: int = 0
     """Of the whole; 0 if it is not known."""
     request_id: str = ""
@@ -137,7 +138,14 @@ class Uploads:
         begun = await begin(call, tenant, upload)
         if begun.answer is not None:
             return await self._repeated(begun.answer, sent)
-        intake = Intake(tenant, begun.room, shape=upload.shape)
+        intake = Intake(
+            tenant,
+            begun.room,
+            shape=upload.shape,
+            format=upload.format,
+            file_name=upload.file_name,
+            analyse=self._versions.analysed_at_once,
+        )
         if begun.upload is None:
             async with self._blobs.writer() as writer:
                 return await self._finished(call, name, upload, sent, intake, writer, None)
@@ -279,9 +287,11 @@ class Uploads:
             scope = tx.of(name.tenant)
             if kept is not None:
                 scope.delete_upload(kept)
-            return self._versions.add(scope, new, now)
+            return self._versions.add(tx, new, now)
 
-        return await self._commands.run(call, name.tenant, name, Dataset, make)
+        dataset = await self._commands.run(call, name.tenant, name, Dataset, make)
+        self._versions.announce()
+        return dataset
 
     async def _patiently(self, pieces: AsyncIterator[Piece]) -> AsyncGenerator[Piece, None]:
         """The pieces, each of which must come in time."""

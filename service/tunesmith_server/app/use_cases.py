@@ -12,7 +12,9 @@ from tunesmith_server.app.explaining import Explaining
 from tunesmith_server.app.fine_tunes import FineTunes
 from tunesmith_server.app.imports import Imports
 from tunesmith_server.app.models import Models
+from tunesmith_server.app.preparing import Preparing
 from tunesmith_server.app.rates import Rates
+from tunesmith_server.app.statistics import Statistics
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission
 from tunesmith_server.app.tenants import Tenants
@@ -33,6 +35,8 @@ class UseCases:
     uploads: Uploads
     assembled_uploads: AssembledUploads
     imports: Imports
+    statistics: Statistics
+    preparing: Preparing
     models: Models
     tenants: Tenants
     api_keys: ApiKeys

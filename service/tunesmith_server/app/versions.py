@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tunesmith.dataset_rules import Report, encode_report
+from tunesmith.dataset_rules import Format, Report, encode_report
 
 from tunesmith_server.app.admission import Admission
+from tunesmith_server.app.statistics import analysis_of, begin
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import NotFound
 from tunesmith_server.domain.names import DatasetName, checked_id
-from tunesmith_server.ports import BlobRef, TenantScope
+from tunesmith_server.ports import BlobRef, Hints, TenantScope, Transaction
 
 
 @dataclass(frozen=True)
@@ -34,26 +35,42 @@ class NewVersion:
 
 
 class Versions:
-    """Adds versions."""
+    """Adds versions.
 
-    def __init__(self, admission: Admission, new_uid: Callable[[], str]) -> None:
+    Args:
+        analysed_at_once: the whole is looked at while the bytes come, as nobody here does it in the
+            background.
+    """
+
+    def __init__(
+        self,
+        admission: Admission,
+        hints: Hints,
+        new_uid: Callable[[], str],
+        *,
+        analysed_at_once: bool,
+    ) -> None:
+        self.analysed_at_once = analysed_at_once
         self._admission = admission
+        self._hints = hints
         self._new_uid = new_uid
 
     def name(self, tenant: str, id: str, field: str) -> DatasetName:
         """The name for a dataset; of our choice if `id` is empty. InvalidArgument names `field`."""
         return DatasetName(tenant, checked_id(id, field) if id else f"ds-{self._new_uid()[-12:]}")
 
-    def add(self, scope: TenantScope, new: NewVersion, now: datetime) -> Dataset:
+    def add(self, tx: Transaction, new: NewVersion, now: datetime) -> Dataset:
         """Record a version and make it the current one of its name, within a transaction.
 
         To be given to `Commands.run`, which writes the audit record and answers a repeated
-        request. The bytes that are the current version already change nothing. Raises
-        QuotaExceeded.
+        request; `announce` comes after it. The bytes that are the current version already change
+        nothing. Raises QuotaExceeded.
         """
+        scope = tx.of(new.name.tenant)
         current = _current(scope, new.name.id)
-        if current is not None and current.digest == new.blob.digest:
-            return current
+        if current is not None and _is_same(current, new):
+            begin(tx, scope, current)  # as it may be from before there was any analysis
+            return replace(current, analysis=analysis_of(scope, current))
         version = Dataset(
             name=new.name,
             uid=self._new_uid(),
@@ -62,6 +79,7 @@ class Versions:
             size_bytes=new.blob.size,
             example_count=new.report.example_count,
             shape=new.report.shape.value if new.report.shape else "",
+            format=new.report.format.value if new.report.format else "",
             report=encode_report(new.report),
             create_time=now,
             version_time=now,
@@ -76,7 +94,12 @@ class Versions:
             version = _after(current, version, new)
         self._admission.keep_dataset(scope, version, now)
         scope.put_dataset(version)
-        return version
+        begin(tx, scope, version)
+        return replace(version, analysis=analysis_of(scope, version))
+
+    def announce(self) -> None:
+        """Tell those who analyse that there is a version."""
+        self._hints.notify("analysis")
 
 
 def _after(current: Dataset, version: Dataset, new: NewVersion) -> Dataset:
@@ -90,6 +113,14 @@ def _after(current: Dataset, version: Dataset, new: NewVersion) -> Dataset:
         labels=current.labels if new.labels is None else version.labels,
         expire_time=version.expire_time or current.expire_time,
     )
+
+
+def _is_same(current: Dataset, new: NewVersion) -> bool:
+    """Whether there is nothing new. The same bytes read as another format are other examples."""
+    # of a version from before there were others, JSON lines
+    before = Format(current.format or Format.JSONL)
+    after = new.report.format or Format.JSONL
+    return current.digest == new.blob.digest and before is after
 
 
 def _current(scope: TenantScope, id: str) -> Dataset | None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from tunesmith_server.domain.analysis import Analysis
 from tunesmith_server.domain.names import DatasetName
 
 
@@ -37,9 +38,14 @@ class Dataset:
     display_name: str = ""
     file_name: str = ""
     """As the caller's file was called: shown, never used as a path."""
+    format: str = ""
+    """Of the file, as told or detected, such as `csv`; empty where none could be told, and for
+    versions of before there were others than `jsonl`."""
     labels: Mapping[str, str] = field(default_factory=dict)
     parent_digest: str = ""
     version: int = 1
     """Counts the versions uploaded under this name, from 1."""
     expire_time: datetime | None = None
     """From then on it goes as soon as no run under way uses it; None is never."""
+    analysis: Analysis | None = None
+    """How far the look at the whole is. Not part of what is recorded: added when it is read."""

@@ -7,6 +7,7 @@
     - RequestIdReused     the same request_id came with another body
     - NamingPolicyBroken  a suffix that the tenant's naming rules forbid
     - BaseModelUnknown    no such base model in the catalogue
+    - DatasetUnsuitable   sound data, but not for what the run is to do
     - PromptTooLong       more tokens than the model's context holds
     - ChecksumMismatch    what arrived is not what was sent
     - PayloadTooLarge     more bytes than the installation takes
@@ -110,6 +111,12 @@ class BaseModelUnknown(InvalidArgument):
     """No such base model in the catalogue."""
 
     reason = "BASE_MODEL_UNKNOWN"
+
+
+class DatasetUnsuitable(InvalidArgument):
+    """Sound data, but not for what the run is to do with it."""
+
+    reason = "DATASET_UNSUITABLE"
 
 
 class PromptTooLong(InvalidArgument):

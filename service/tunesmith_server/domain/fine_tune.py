@@ -114,6 +114,16 @@ class DatasetVersion:
     shape: str
     example_count: int
     text_bytes: int
+    format: str = ""
+    """Of the file, such as `csv`; empty for `jsonl` of before there were others."""
+    tokens: int | None = None
+    """What one epoch with the run's base and `max_sequence_length` trains on; None if that was not
+    counted when the run was submitted."""
+
+    @property
+    def most_tokens(self) -> int:
+        """What one epoch trains on at most: a token is at least a byte."""
+        return self.text_bytes if self.tokens is None else self.tokens
 
 
 @dataclass(frozen=True)

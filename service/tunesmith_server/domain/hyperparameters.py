@@ -6,6 +6,7 @@ Sources: OpenAI's fine-tuning guide of 2022-23 (epochs, batch size, multiplier, 
 
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import lru_cache
 
 from tunesmith_server.domain.errors import FieldViolation, InvalidArgument
 from tunesmith_server.domain.fine_tune import (
@@ -26,6 +27,7 @@ LARGE_BATCH = 32
 own cut-offs, recorded jobs of batch sizes 1 and 4 had 0.1."""
 
 
+@lru_cache(1024)  # tenants submit the same settings over and over
 def resolve(
     asked: Hyperparameters, base: BaseModel, *, examples: int
 ) -> tuple[ResolvedHyperparameters, tuple[Setting, ...]]:

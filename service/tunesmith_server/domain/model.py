@@ -14,6 +14,8 @@ class BaseModel:
     id: str
     source: str
     """Where the weights come from: `package:…`, `seeded:…`, `folder:…` or `huggingface:…`."""
+    tokenizer: str = ""
+    """What counts its tokens: `tiktoken:NAME`; empty for the tokenizer that comes with it."""
     display_name: str = ""
     description: str = ""
     licence: str = ""
@@ -35,6 +37,11 @@ class BaseModel:
     hidden: bool = False
     """Usable by name but not listed, such as the tiny base of the tests."""
     aliases: tuple[str, ...] = ()
+
+    @property
+    def tokenizer_ref(self) -> str:
+        """What counts its tokens. Bases with the same one are counted once."""
+        return self.tokenizer or self.source
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,19 @@
 """What the use cases need from the world, as seen from the use cases.
 
 `tenant_scope`, `system_scope` and `store` keep what is known; `engines` train and answer;
-`artefacts` hold bytes, `sources` bring them; `world` is the rest.
+`artefacts` hold bytes, `sources` bring them, `analyses` look at them; `world` is the rest.
 """
 
+from tunesmith_server.ports.analyses import (
+    Analyser,
+    AnalysisBroken,
+    AnalysisClaim,
+    SystemAnalyses,
+    TenantAnalyses,
+)
 from tunesmith_server.ports.artefacts import Artefacts, BlobRef, Blobs, BlobWriter, Keep, PartWriter
 from tunesmith_server.ports.engines import Backend, Inference
+from tunesmith_server.ports.preparation import Preparation
 from tunesmith_server.ports.rows import Claim, PageOf, Remembered, Usage
 from tunesmith_server.ports.sources import Source, Sources
 from tunesmith_server.ports.store import Store, Transaction
@@ -14,6 +22,9 @@ from tunesmith_server.ports.tenant_scope import TenantScope
 from tunesmith_server.ports.world import Clock, Hints, Identities
 
 __all__ = [
+    "Analyser",
+    "AnalysisBroken",
+    "AnalysisClaim",
     "Artefacts",
     "Backend",
     "BlobRef",
@@ -27,11 +38,14 @@ __all__ = [
     "Keep",
     "PageOf",
     "PartWriter",
+    "Preparation",
     "Remembered",
     "Source",
     "Sources",
     "Store",
+    "SystemAnalyses",
     "SystemScope",
+    "TenantAnalyses",
     "TenantScope",
     "Transaction",
     "Usage",

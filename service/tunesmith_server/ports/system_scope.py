@@ -12,6 +12,7 @@ from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.names import DatasetName
 from tunesmith_server.domain.tenant import ApiKey, Tenant
 from tunesmith_server.domain.upload import AssembledUpload, KeptUpload
+from tunesmith_server.ports.analyses import SystemAnalyses
 from tunesmith_server.ports.rows import Claim, PageOf, Remembered
 
 
@@ -99,6 +100,9 @@ class SystemScope(Protocol):
     def unclaim(self, claim: Claim, *, due: datetime | None) -> None:
         """Give the lease back; look again at `due`, or never for a run that has ended."""
         ...
+
+    @property
+    def analyses(self) -> SystemAnalyses: ...
 
     # the scheduler: see app/scheduler.py, the only caller
     def schedule_alone(self) -> None:

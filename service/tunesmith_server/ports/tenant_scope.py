@@ -14,6 +14,7 @@ from tunesmith_server.domain.quota import Ask, Dimension, Hold, LedgerEntry
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tenant import ApiKey, Tenant
 from tunesmith_server.domain.upload import AssembledUpload, KeptUpload, UploadPart
+from tunesmith_server.ports.analyses import TenantAnalyses
 from tunesmith_server.ports.rows import PageOf, Usage
 
 
@@ -60,7 +61,9 @@ class TenantScope(Protocol):
         """Sequence of the oldest event kept; 1 unless history was trimmed."""
         ...
 
-    # datasets
+    # datasets and models
+    @property
+    def analyses(self) -> TenantAnalyses: ...
     def dataset(self, id: str) -> Dataset: ...
     def datasets(self, page: PageOf) -> Sequence[tuple[str, Dataset]]: ...
     def put_dataset(self, dataset: Dataset) -> None:

@@ -32,7 +32,8 @@ class Hints(Protocol):
     def notify(self, topic: str) -> None:
         """Wake whoever waits for `topic`.
 
-        `runs`: new events somewhere; `work`: runs under way want a look; `queue`: a run may start.
+        `runs`: new events somewhere; `work`: runs under way want a look; `queue`: a run may start;
+        `analysis`: a dataset wants a look.
         """
         ...
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from tunesmith_server.adapters.blobs import Blobs
 from tunesmith_server.adapters.sql.store import SqlStore
+from tunesmith_server.adapters.wakeups import LocalHints
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.assembled_uploads import AssembledUploads
 from tunesmith_server.app.commands import Commands
@@ -37,7 +38,7 @@ async def swept_later(
     store, clock = SqlStore(settings.database), Ahead(timedelta(**ahead))
     admission, commands = Admission({}), Commands(store, clock)
     blobs = Blobs.open(str(settings.data_dir.absolute() / "blobs"))
-    versions = Versions(admission, new_uid)
+    versions = Versions(admission, LocalHints(), new_uid, analysed_at_once=False)
     assembled = AssembledUploads(
         store, commands, admission, blobs, versions, clock, new_uid, largest=2**30
     )

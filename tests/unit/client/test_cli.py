@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from google.rpc import code_pb2, error_details_pb2
 from tunesmith.cli._app import app
 from tunesmith.cli._text import duration, plain, size
-from tunesmith.v1 import common_pb2, fine_tune_pb2
+from tunesmith.v1 import common_pb2, dataset_pb2, fine_tune_pb2
 from typer.testing import CliRunner, Result
 
 from tests.fakes.servicer import KEY, FakeService, a_status, some_events
@@ -127,6 +128,91 @@ async def test_a_file_is_checked_without_any_service(
     assert "line 2: " in bad.stdout
     report = json.loads((await tunesmith("datasets", "check", str(file), "-o", "json")).stdout)
     assert report["valid"] is False
+
+
+async def test_a_file_of_any_format_is_checked_and_may_be_told_to_be_another(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("prompt,completion\n" + "".join(f"{i},{i}\n" for i in range(100)))
+    report = json.loads((await tunesmith("datasets", "check", str(file), "-o", "json")).stdout)
+    assert (report["format"], report["encoding"], report["example_count"]) == ("csv", "utf-8", 100)
+    told = await tunesmith("datasets", "check", str(file), "--format", "txt", "-o", "json")
+    assert json.loads(told.stdout)["example_count"] == 101
+    wrong = await tunesmith("datasets", "check", str(file), "--format", "parquet")
+    assert wrong.exit_code == 2
+
+
+async def test_tokens_are_counted_without_any_service(tmp_path: Path):
+    file = tmp_path / "x.jsonl"
+    file.write_text('{"prompt": "Hello, world!", "completion": " Hi"}\n' * 3)
+    shown = await tunesmith("datasets", "check", str(file), "--encoding", "r50k_base")
+    assert "tokens      15 (r50k_base)\n" in shown.stdout
+    assert re.search(r"5 – 9 +█+ 3\n", shown.stdout)
+    as_json = await tunesmith(
+        "datasets", "check", str(file), "--encoding", "r50k_base", "-o", "json"
+    )
+    tokens = json.loads(as_json.stdout)["tokens"]
+    assert (tokens["total_tokens"], tokens["percentiles"]["50"]) == (15, 5)
+    wrong = await tunesmith("datasets", "check", str(file), "--encoding", "gpt5")
+    assert wrong.exit_code == 2
+    assert "there are r50k_base" in wrong.stderr
+
+
+def some_statistics(base: str, state: int, **more: Any) -> dataset_pb2.TokenStatistics:
+    return dataset_pb2.TokenStatistics(
+        base_model=f"baseModels/{base}",
+        tokenizer="sha256:1",
+        analysis=dataset_pb2.DatasetAnalysis(state=state),  # type: ignore[arg-type, unused-ignore]
+        **more,
+    )
+
+
+async def test_statistics_are_a_table_and_one_histogram_for_bases_of_one_tokenizer(
+    service: FakeService,
+):
+    counted = {
+        "billable_tokens": 12_345,
+        "example_count": 7,
+        "percentiles": {50: 20, 95: 90},
+        "longest_example_tokens": 99,
+        "histogram": [
+            dataset_pb2.LengthBucket(from_tokens=10, below_tokens=20, count=2),
+            dataset_pb2.LengthBucket(from_tokens=20, below_tokens=50, count=5),
+        ],
+    }
+    complete, pending = dataset_pb2.ANALYSIS_STATE_COMPLETE, dataset_pb2.ANALYSIS_STATE_PENDING
+    service.statistics = [
+        [
+            some_statistics("ada", complete, **counted),
+            some_statistics("curie", complete, **counted),
+            some_statistics("gpt", pending),
+        ]
+    ]
+    shown = (await tunesmith("datasets", "stats", "t")).stdout
+    assert re.search(r"ada +12,345 +7 +20 +90 +99 +0 +0 +complete", shown)
+    assert re.search(r"gpt( +-){7} +pending", shown)
+    assert shown.count("Examples by tokens") == 1
+    assert "Examples by tokens (ada, curie)" in shown
+    assert re.search(r"20 – 49 +█{40} 5\n", shown)
+    as_json = json.loads((await tunesmith("datasets", "stats", "t", "-o", "json")).stdout)
+    assert [each["baseModel"] for each in as_json] == [
+        *("baseModels/ada", "baseModels/curie", "baseModels/gpt")
+    ]
+
+
+async def test_statistics_of_a_base_that_is_named_are_waited_for(service: FakeService):
+    service.datasets["tenants/acme/datasets/t"] = dataset_pb2.Dataset(
+        name="tenants/acme/datasets/t", size_bytes=100
+    )
+    service.statistics = [
+        [some_statistics("ada", dataset_pb2.ANALYSIS_STATE_PENDING)],
+        [some_statistics("ada", dataset_pb2.ANALYSIS_STATE_RUNNING)],
+        [some_statistics("ada", dataset_pb2.ANALYSIS_STATE_COMPLETE, total_tokens=7)],
+    ]
+    shown = await tunesmith("datasets", "stats", "t", "-m", "ada", "-o", "json")
+    assert json.loads(shown.stdout)["totalTokens"] == "7"
+    assert {r.base_model for r in service.sent(dataset_pb2.GetDatasetStatisticsRequest)} == {"ada"}
 
 
 async def test_errors_are_words_with_a_line_for_each_field(service: FakeService):

@@ -28,7 +28,25 @@ def turn(role: object, content: object, **fields: object) -> dict[str, object]:
     return {"role": role, "content": content, **fields}
 
 
+def call(id: str, *, name: str = "f", arguments: object = "{}") -> dict[str, object]:
+    function = {"name": name, "arguments": arguments}
+    return {
+        "role": "assistant",
+        "tool_calls": [{"id": id, "type": "function", "function": function}],
+    }
+
+
+def preference(input: object, preferred: object, other: object, **fields: object) -> bytes:
+    return row(input=input, preferred_output=preferred, non_preferred_output=other, **fields)
+
+
 USER, ANSWER = turn("user", "a"), turn("assistant", "b")
+OTHER = turn("assistant", "c")
+CALL, RESULT = call("1"), turn("tool", "1", tool_call_id="1")
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
+_TOOLS = "CHAT_TOOLS_UNSUPPORTED"
+ASKED = {"messages": [USER]}
+GOOD_PREFERENCE = preference(ASKED, [ANSWER], [OTHER])
 TOO_DEEP = b'{"prompt":"a","completion":"b","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
 ROWS: dict[str, Case] = {
@@ -95,9 +113,7 @@ ROWS: dict[str, Case] = {
     "blank": Case(b" \t", ["BLANK_LINE"], "blank"),
     # fields
     "no prompt": Case(b'{"completion":"b"}', ["FIELD_MISSING"], 'no field "prompt"'),
-    "capital": Case(
-        b'{"Prompt":"a","completion":"b"}', ["FIELD_MISSING", "FIELD_UNKNOWN"], "Prompt"
-    ),
+    "capital": Case(b'{"Prompt":"a","completion":"b"}', ["FIELD_CASE", "FIELD_UNKNOWN"], "Prompt"),
     "typo": Case(b'{"prompt":"a","completoin":"b"}', ["FIELD_MISSING", "FIELD_UNKNOWN"], "toin"),
     "no field": Case(b"{}", ["FIELD_MISSING", "FIELD_MISSING"], 'no field "prompt"'),
     "number for text": Case(
@@ -145,11 +161,70 @@ CHATS: dict[str, Case] = {
     "late system": Case(chat(USER, turn("system", "s"), ANSWER), ["CHAT_ROLE_ORDER"], "a system"),
     "assistant first": Case(chat(ANSWER), ["CHAT_ROLE_ORDER"], "without a user message"),
     "user last": Case(chat(USER, ANSWER, USER), ["CHAT_ROLE_ORDER"], "ends with a user message"),
-    "tools": Case(chat(USER, ANSWER, tools=[]), ["CHAT_TOOLS_UNSUPPORTED"], '"tools"'),
-    "a call": Case(
-        chat(USER, turn("assistant", None, tool_calls=[])), ["CHAT_TOOLS_UNSUPPORTED"], "tool_calls"
+    "developer": Case(chat(turn("developer", "s"), USER, ANSWER), ["CHAT_DEVELOPER"], "developer"),
+    "tools": Case(chat(USER, ANSWER, tools=[TOOL]), [_TOOLS], '"tools"'),
+    "no tools": Case(chat(USER, ANSWER, tools=None, parallel_tool_calls=None), []),
+    "tools a string": Case(chat(USER, ANSWER, tools="f"), [_TOOLS, "FIELD_TYPE"], "not a list"),
+    "tool without a name": Case(
+        chat(USER, ANSWER, tools=[{"type": "function", "function": {}}]),
+        [_TOOLS, "CHAT_TOOL_INVALID"],
+        "no name",
     ),
-    "a result": Case(chat(USER, turn("tool", "1"), ANSWER), ["CHAT_TOOLS_UNSUPPORTED"], "tool"),
+    "parallel a string": Case(
+        chat(USER, ANSWER, parallel_tool_calls="yes"), [_TOOLS, "FIELD_TYPE"], "not a boolean"
+    ),
+    "a call": Case(chat(USER, CALL, RESULT, ANSWER, tools=[TOOL]), [_TOOLS], "tools"),
+    "a call at the end": Case(chat(USER, CALL, tools=[TOOL]), [_TOOLS]),
+    "a call of an old kind": Case(
+        chat(USER, turn("assistant", None, function_call={}), turn("function", "1"), ANSWER),
+        [_TOOLS],
+    ),
+    "no call": Case(
+        chat(USER, turn("assistant", None, tool_calls=[])),
+        [_TOOLS, "CHAT_TOOL_CALL"],
+        "is empty",
+    ),
+    "arguments that are no JSON": Case(
+        chat(USER, call("1", arguments="{"), RESULT, ANSWER),
+        [_TOOLS, "CHAT_TOOL_CALL", "CHAT_TOOL_RESULT"],
+        "not valid JSON",
+    ),
+    "arguments that are an object": Case(
+        chat(USER, call("1", arguments={})), [_TOOLS, "CHAT_TOOL_CALL"], "an object"
+    ),
+    "arguments that are deep": Case(
+        chat(USER, call("1", arguments="[" * 50_000)), [_TOOLS, "CHAT_TOOL_CALL"], "valid JSON"
+    ),
+    "a call without an id": Case(chat(USER, call("")), [_TOOLS, "CHAT_TOOL_CALL"], "no id"),
+    "a call of an unknown tool": Case(
+        chat(USER, call("1", name="g"), RESULT, ANSWER, tools=[TOOL]),
+        [_TOOLS, "CHAT_TOOL_CALL"],
+        'the tool "g" is not among',
+    ),
+    "a call by the user": Case(
+        chat(turn("user", "a", tool_calls=CALL["tool_calls"]), RESULT, ANSWER),
+        [_TOOLS, "CHAT_TOOL_CALL"],
+        "only an assistant",
+    ),
+    "two calls of one id": Case(
+        chat(USER, CALL, RESULT, CALL, RESULT, ANSWER),
+        [_TOOLS, "CHAT_TOOL_CALL"],
+        "stands for two calls",
+    ),
+    "a result of no call": Case(
+        chat(USER, ANSWER, RESULT, ANSWER), [_TOOLS, "CHAT_TOOL_RESULT"], '"1" is not known'
+    ),
+    "a second result": Case(
+        chat(USER, CALL, RESULT, RESULT, ANSWER), [_TOOLS, "CHAT_TOOL_RESULT"], "answered before"
+    ),
+    "a call without a result": Case(
+        chat(USER, CALL, USER, ANSWER), [_TOOLS, "CHAT_TOOL_RESULT"], "has no result"
+    ),
+    "a result without an id": Case(
+        chat(USER, CALL, turn("tool", "1"), ANSWER),
+        [_TOOLS, "CHAT_TOOL_RESULT"],
+        'no "tool_call_id"',
+    ),
     "field too many": Case(chat(USER, turn("assistant", "b", id=1)), ["FIELD_UNKNOWN"], '"id"'),
     "role twice": Case(
         b'{"messages":[{"role":"user","content":"a"},'
@@ -170,4 +245,41 @@ CHATS: dict[str, Case] = {
         ["LONE_SURROGATE"],
     ),
     "another shape": Case(GOOD, ["MIXED_SHAPES"], "a prompt/completion row"),
+}
+
+PREFERENCES: dict[str, Case] = {
+    "plain": Case(GOOD_PREFERENCE, []),
+    "several turns": Case(preference({"messages": [USER, ANSWER, USER]}, [ANSWER], [OTHER]), []),
+    "with tools": Case(
+        preference(
+            {"messages": [USER], "tools": [TOOL], "parallel_tool_calls": True}, [CALL], [OTHER]
+        ),
+        [_TOOLS],
+    ),
+    "input missing": Case(
+        row(preferred_output=[ANSWER], non_preferred_output=[OTHER]), ["FIELD_MISSING"], '"input"'
+    ),
+    "input a string": Case(preference("a", [ANSWER], [OTHER]), ["FIELD_TYPE"], "not an object"),
+    "input without messages": Case(preference({}, [ANSWER], [OTHER]), ["FIELD_MISSING"]),
+    "input empty": Case(
+        preference({"messages": []}, [ANSWER], [OTHER]), ["CHAT_NO_MESSAGES"], "empty"
+    ),
+    "answered before": Case(
+        preference({"messages": [USER, ANSWER]}, [ANSWER], [OTHER]),
+        ["CHAT_ROLE_ORDER"],
+        "ends with an assistant",
+    ),
+    "one answer missing": Case(
+        row(input=ASKED, preferred_output=[ANSWER]), ["FIELD_MISSING"], "non_preferred_output"
+    ),
+    "an answer a string": Case(preference(ASKED, "b", [OTHER]), ["FIELD_TYPE"], "not a list"),
+    "no answer": Case(preference(ASKED, [], [OTHER]), ["PREFERENCE_OUTPUT"], "not one assistant"),
+    "two answers": Case(preference(ASKED, [ANSWER, OTHER], [OTHER]), ["PREFERENCE_OUTPUT"]),
+    "an answer by the user": Case(preference(ASKED, [USER], [OTHER]), ["PREFERENCE_OUTPUT"]),
+    "an empty answer": Case(
+        preference(ASKED, [turn("assistant", "")], [OTHER]), ["CHAT_CONTENT_EMPTY"]
+    ),
+    "the same answer": Case(preference(ASKED, [ANSWER], [ANSWER]), ["PREFERENCE_SAME"], "the same"),
+    "field too many": Case(preference(ASKED, [ANSWER], [OTHER], id=1), ["FIELD_UNKNOWN"], '"id"'),
+    "chat": Case(GOOD_CHAT, ["MIXED_SHAPES"], "a chat row in a dataset of preference rows"),
 }

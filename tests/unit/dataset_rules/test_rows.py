@@ -7,13 +7,22 @@ import pytest
 from tunesmith.dataset_rules import RULES, Finding, Inspector, Report, Severity, Shape
 from tunesmith.dataset_rules.examine import examine
 
-from tests.unit.dataset_rules.corpus import CHATS, GOOD, GOOD_CHAT, ROWS, Case
+from tests.unit.dataset_rules.corpus import (
+    CHATS,
+    GOOD,
+    GOOD_CHAT,
+    GOOD_PREFERENCE,
+    PREFERENCES,
+    ROWS,
+    Case,
+)
 
 CASES = [
     *(pytest.param(Shape.PROMPT_COMPLETION, c, id=f"row: {name}") for name, c in ROWS.items()),
     *(pytest.param(Shape.CHAT, case, id=f"chat: {name}") for name, case in CHATS.items()),
+    *(pytest.param(Shape.PREFERENCE, c, id=f"pair: {name}") for name, c in PREFERENCES.items()),
 ]
-FIRST = {Shape.PROMPT_COMPLETION: GOOD, Shape.CHAT: GOOD_CHAT}
+FIRST = {Shape.PROMPT_COMPLETION: GOOD, Shape.CHAT: GOOD_CHAT, Shape.PREFERENCE: GOOD_PREFERENCE}
 
 
 def report_on(content: bytes, shape: Shape | None = None) -> Report:
@@ -70,7 +79,11 @@ def test_every_rule_is_documented_and_met_by_a_test() -> None:
         assert rule.title
         assert rule.why.endswith(".")
         assert rule.suggestion.endswith(".")
-    of_rows = {code for case in (*ROWS.values(), *CHATS.values()) for code in case.codes}
+    of_rows = {
+        code
+        for case in (*ROWS.values(), *CHATS.values(), *PREFERENCES.values())
+        for code in case.codes
+    }
     of_files = {  # in test_files.py
         "FILE_EMPTY",
         "FORMAT_UNSUPPORTED",
@@ -80,20 +93,44 @@ def test_every_rule_is_documented_and_met_by_a_test() -> None:
         "LINE_TOO_LONG",
         "PROMPT_EMPTY",
     }
-    assert of_rows | of_files == RULES.keys()
+    of_analysis = {  # in test_analysis.py
+        "NEAR_DUPLICATE_ROWS",
+        "CLASS_VARIANTS",
+        "CLASS_IMBALANCE",
+        "CLASS_SMALL",
+        "SEPARATORS_MIXED",
+        "LEAKAGE",
+        "NEAR_LEAKAGE",
+    }
+    of_sources = {  # in sources/
+        "CELLS_MISSING",
+        "CELLS_TOO_MANY",
+        "CELL_FAILED",
+        "CELL_FORMULA",
+        "EXPANDS_TOO_FAR",
+        "FORMAT_MISMATCH",
+        "GZIP_BROKEN",
+        "HEADER_INVALID",
+        "RECORD_INVALID",
+        "SHEETS_IGNORED",
+        "WORKBOOK_BROKEN",
+    }
+    of_columns = {  # in tests/legacy_tool, and PROMPTS_ and COMPLETIONS_IDENTICAL there, too
+        code for code in RULES if code.startswith(("PROMPT", "COMPLETION")) or code == "LONG_ROWS"
+    }
+    assert of_rows | of_files | of_analysis | of_sources | of_columns == RULES.keys()
 
 
 @pytest.mark.parametrize(
     ("line", "advice"),
     [
         (b"{", "several lines"),
-        (b"[", "several lines"),
-        (b"prompt,completion", "CSV"),
+        (b"question,answer", "CSV"),
         (b"{'prompt': 'a'}", "json.dumps"),
         (b'{"Prompt":"a","completion":"b"}', 'Rename "Prompt" to "prompt".'),
         (b'{"prompt":"caf\xe9 au lait","completion":"b"}', "Latin-1"),
-        (b'{\0"\0p\0"\0:\0"\0\xff\0"\0', "UTF-16"),
-        (b'{\0"\0p\0"\0', "UTF-16"),
+        (b'{"a":"\0\0\0\0\0\xff"', "UTF-16"),
+        (b'{"a":"\0\0\0\0\0"', "UTF-16"),
         (CHATS["role in capitals"].line, 'Write "user".'),
     ],
 )

@@ -20,14 +20,13 @@ class JsonLines:
 
     def feed(self, chunk: bytes) -> Iterator[Rows]:
         """The lines that `chunk` completes."""
-        for lines in self._splitter.feed(chunk):
-            if lines:
-                yield self._numbered(lines)
+        for part in self._splitter.feed(chunk):
+            yield from self._numbered(part)
 
     def finish(self) -> Iterator[Rows]:
         """The last line, if the file did not end with a line feed."""
         if lines := self._splitter.finish():
-            yield self._numbered(lines)
+            yield from self._numbered(lines)
 
     def problems(self) -> Sequence[SourceProblem]:
         """Windows line ends, if there are any."""
@@ -37,7 +36,13 @@ class JsonLines:
         words = f"{plural(count, 'line')} with Windows line ends"
         return (SourceProblem(self._splitter.crlf_first_line, Problem("CRLF", words), count),)
 
-    def _numbered(self, lines: Sequence[bytes]) -> Rows:
+    def _numbered(self, part: bytes | list[bytes]) -> Iterator[Rows]:
         first = self._lines + 1
-        self._lines += len(lines)
-        return Rows(range(first, first + len(lines)), lines)
+        if isinstance(part, bytes):
+            rows = Rows.of_block(first, part)
+        else:
+            rows = Rows(range(first, first + len(part)), part)
+        yield rows
+        # Only now: who reads the rows may find out how many they are faster than by counting.
+        self._lines += len(rows)
+        self._splitter.lines = self._lines

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from io import BytesIO
 
-_WINDOW = 2**20
-"""How much is cut at once (bytes); bounds memory when a caller hands over a huge piece."""
+_WINDOW = 2**16
+"""How much is handed on at once (bytes): what is made of it stays in the processor's cache, and
+memory is bounded when a caller hands over a huge piece."""
 
 
 class CutLine(bytes):
@@ -20,29 +21,35 @@ class CutLine(bytes):
 
 
 class LineSplitter:
-    """Cuts a stream of bytes at line feeds.
+    """Cuts a stream of bytes at line feeds: into blocks of whole lines, not further than needed.
 
     The line ends stay on the lines: JSON takes them for white space. A line over `max_line_bytes`
-    (without its line feed) is not kept: a `CutLine` takes its place. Windows line ends are counted.
+    (without its line feed) is not kept: a `CutLine` takes its place, in a list of lines instead of
+    a block. So do blocks with carriage returns: Windows line ends are counted.
     """
 
     def __init__(self, max_line_bytes: int) -> None:
         self._max = max_line_bytes
         self._held = bytearray()
         self._dropped_bytes = 0
-        self._lines = 0
+        self.lines = 0
+        """How many lines came before the next part; whoever numbers them keeps it up to date."""
         self.crlf_count = 0
         """Lines that ended with carriage return and line feed."""
         self.crlf_first_line = 0
         """The first of those, counted from 1; 0 if there is none."""
 
-    def feed(self, chunk: bytes) -> Iterator[list[bytes]]:
-        """The lines that `chunk` completes, in batches."""
-        if len(chunk) <= _WINDOW:
-            yield self._cut(chunk)
-            return
-        for start in range(0, len(chunk), _WINDOW):
-            yield self._cut(chunk[start : start + _WINDOW])
+    def feed(self, chunk: bytes) -> Iterator[bytes | list[bytes]]:
+        """The lines that `chunk` completes, as blocks, or as lists where one was too long."""
+        at = 0
+        while at < len(chunk):
+            end = chunk.rfind(b"\n", at, at + _WINDOW) + 1
+            if end:
+                yield self._cut(chunk[at:end])
+            else:
+                end = at + _WINDOW
+                self._hold(chunk[at:end])
+            at = end
 
     def finish(self) -> list[bytes]:
         """The last line, if the stream did not end with a line feed."""
@@ -50,25 +57,18 @@ class LineSplitter:
             return [CutLine(self._dropped_bytes)]
         return [bytes(self._held)] if self._held else []
 
-    def _cut(self, window: bytes) -> list[bytes]:
-        end = window.rfind(b"\n") + 1
-        if not end:
-            self._hold(window)
-            return []
-        block = bytes(self._held) + window[:end]
-        # Twice as fast as split, and JSON does not mind the line feeds that stay on.
+    def _cut(self, block: bytes) -> bytes | list[bytes]:
+        if self._held:
+            block, self._held = bytes(self._held) + block, bytearray()
+        dropped, self._dropped_bytes = self._dropped_bytes, 0
+        if not dropped and len(block) <= self._max and b"\r" not in block:
+            return block
         lines = BytesIO(block).readlines()
-        if self._dropped_bytes:
-            lines[0] = CutLine(self._dropped_bytes + len(lines[0]) - 1)
-        if len(block) > self._max:
-            lines = [
-                CutLine(len(line) - 1) if len(line) > self._max + 1 else line for line in lines
-            ]
+        if dropped:
+            lines[0] = CutLine(dropped + len(lines[0]) - 1)
+        lines = [CutLine(len(line) - 1) if len(line) > self._max + 1 else line for line in lines]
         if b"\r" in block:
             self._count_crlf(lines)
-        self._lines += len(lines)
-        self._held, self._dropped_bytes = bytearray(), 0
-        self._hold(window[end:])
         return lines
 
     def _hold(self, piece: bytes) -> None:
@@ -84,5 +84,10 @@ class LineSplitter:
     def _count_crlf(self, lines: list[bytes]) -> None:
         ended = [number for number, line in enumerate(lines, 1) if line.endswith(b"\r\n")]
         if ended and not self.crlf_count:
-            self.crlf_first_line = self._lines + ended[0]
+            self.crlf_first_line = self.lines + ended[0]
         self.crlf_count += len(ended)
+
+
+def cut(part: bytes | list[bytes]) -> list[bytes]:
+    """The lines of what a `LineSplitter` gives, each with its line end."""
+    return BytesIO(part).readlines() if isinstance(part, bytes) else part

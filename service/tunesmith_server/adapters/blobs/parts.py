@@ -118,8 +118,13 @@ class FilePartWriter(PartWriter):
         self._unsynced = 0
 
     async def __aenter__(self) -> "FilePartWriter":
-        with translated("write to"):
-            self._start = await asyncio.to_thread(self._file.open)
+        opening = asyncio.ensure_future(asyncio.to_thread(self._file.open))
+        try:
+            with translated("write to"):
+                self._start = await asyncio.shield(opening)
+        except BaseException:  # nobody will leave it: a cancelled task's thread still locks it
+            await asyncio.shield(self._close_after(opening))
+            raise
         return self
 
     async def _append(self, offset: int, piece: bytes) -> None:
@@ -148,6 +153,11 @@ class FilePartWriter(PartWriter):
     async def _close(self) -> None:
         with translated("write to"):
             await asyncio.to_thread(self._file.leave)
+
+    async def _close_after(self, opening: "asyncio.Future[int]") -> None:
+        with suppress(OSError):
+            await opening
+            await self._close()
 
 
 class ObjectPartWriter(PartWriter):

@@ -28,7 +28,7 @@ class Buckets:
         bucket, key = self._place(uri, tenant)
         try:
             found = await obstore.get_async(S3Store(bucket), key)
-        except BaseError as error:
+        except (OSError, BaseError) as error:
             raise _unreadable(uri, error) from None
         yield Source(key.rpartition("/")[2], found.meta["size"], _chunks(uri, found))
 
@@ -51,15 +51,15 @@ async def _chunks(uri: str, found: Any) -> AsyncIterator[bytes]:
     try:
         async for chunk in found.stream(min_chunk_size=_CHUNK):
             yield bytes(chunk)
-    except BaseError as error:
+    except (OSError, BaseError) as error:
         raise _unreadable(uri, error) from None
 
 
-def _unreadable(uri: str, error: BaseError) -> SourceUnreadable:
+def _unreadable(uri: str, error: OSError | BaseError) -> SourceUnreadable:
     match error:
-        case NotFoundError():
+        case NotFoundError() | FileNotFoundError():  # obstore raises either
             return SourceUnreadable(uri, "is not there", status="404")
-        case PermissionDeniedError() | UnauthenticatedError():
+        case PermissionDeniedError() | UnauthenticatedError() | PermissionError():
             return SourceUnreadable(uri, "this service may not read it", status="403")
         case _:  # its words hold the store's addresses
             return SourceUnreadable(uri, f"cannot be read ({type(error).__name__})")

@@ -109,6 +109,11 @@ class DatasetStatements:
         rows = self._connection.execute(statement)
         return [(str(row.number), decoded(row.document, Dataset)) for row in rows]
 
+    def digests(self, id: str) -> Sequence[str]:
+        """Of all versions."""
+        statement = select(VERSIONS.c.digest).where(*self._versions_of(id)).distinct()
+        return list(self._connection.execute(statement).scalars())
+
     def descendants(self, id: str, page: PageOf) -> Sequence[tuple[str, str]]:
         """Ids of the models that were trained on, or validated with, the bytes of any version."""
         digests = select(VERSIONS.c.digest).where(*self._versions_of(id))

@@ -1,17 +1,17 @@
-"""SQLite's one writer: a thread that commits together what waits together, one fsync for many."""
+"""SQLite's one writer: commits together what waits together, one fsync for many."""
 
+import asyncio
 import contextlib
 import os
-import queue
 import sqlite3
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from tunesmith_server.adapters.sql.engine import BUSY_TIMEOUT_MS, transaction, translate
@@ -24,6 +24,8 @@ WAL_BYTES = 64 << 20
 """The write-ahead log is cut back to nothing when it is longer than this."""
 
 _GROUP = 64
+_LONGEST_HERE = 0.004
+"""Seconds after which a group that runs in the event loop takes no more work."""
 _CUT_WAITS_MS = 100
 _CUT_EVERY = 1.0
 """Seconds between tries to cut the log back while a long reader holds it."""
@@ -32,14 +34,26 @@ _CUT_EVERY = 1.0
 @dataclass
 class _Job:
     work: Callable[[Transaction], Any]
-    done: "Future[Any]"
+    brief: bool
+    done: "asyncio.Future[Any]"
+
+
+@dataclass
+class _Outcome:
+    job: _Job
+    value: Any = None
+    error: BaseException | None = None
 
 
 class GroupWriter:
     """Runs works one after the other, each in a savepoint of a transaction that it may share.
 
-    A work that fails hurts no neighbour. What was put in before `close` is done; the owner puts
-    nothing in afterwards.
+    A work that fails hurts no neighbour. Beginning and committing wait, for a lock or the disk, and
+    are done in a thread. So are works of any length; but brief ones run in the event loop itself:
+    each of their statements takes microseconds, and to hand the interpreter's lock from one thread
+    to the other and back at each of them costs several times that.
+
+    To be used within one event loop. What was put in before `close` is done.
     """
 
     def __init__(self, engine: Engine, *, wal_bytes: int = WAL_BYTES) -> None:
@@ -47,68 +61,94 @@ class GroupWriter:
         self._wal = f"{engine.url.database}-wal"
         self._wal_bytes = wal_bytes
         self._cut_at = 0.0
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
-        self._thread.start()
+        self._jobs: deque[_Job] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._writing: asyncio.Task[None] | None = None
 
-    def put(self, work: Callable[[Transaction], T]) -> "Future[T]":
+    def put(self, work: Callable[[Transaction], T], *, brief: bool) -> "asyncio.Future[T]":
         """What `work` returns, once it is durable."""
-        done: Future[T] = Future()
-        self._jobs.put(_Job(work, done))
-        return done
+        loop = asyncio.get_running_loop()
+        job = _Job(work, brief, loop.create_future())
+        self._jobs.append(job)
+        if self._writing is None or self._writing.done():
+            self._writing = loop.create_task(self._write())
+        return job.done
 
-    def finish(self) -> None:
+    async def close(self) -> None:
         """Do what was put in, and no more."""
-        self._jobs.put(None)
+        if self._writing:
+            await self._writing
+        self._thread.shutdown()
 
-    def join(self) -> None:
-        """Wait for the end that `finish` asks for."""
-        self._thread.join()
+    async def _write(self) -> None:
+        while self._jobs:
+            if self._jobs[0].brief:
+                outcomes = await self._commit_here()
+            else:
+                outcomes = await self._aside(self._commit, list(self._next(brief=False)))
+            for outcome in outcomes:
+                if outcome.job.done.done():
+                    continue  # its caller is gone
+                if outcome.error is None:
+                    outcome.job.done.set_result(outcome.value)
+                else:
+                    outcome.job.done.set_exception(outcome.error)
 
-    def _run(self) -> None:
-        last = False
-        while not last and (job := self._jobs.get()):
-            group = [job]
-            while len(group) < _GROUP and not self._jobs.empty():
-                following = self._jobs.get()
-                if following is None:
-                    last = True
+    async def _commit_here(self) -> list[_Outcome]:
+        """Run brief works in this thread and commit them in the other."""
+        group: list[_Job] = []
+        scope = contextlib.ExitStack()
+        try:
+            connection = await self._aside(scope.enter_context, transaction(self._engine))
+            ends = monotonic() + _LONGEST_HERE
+            outcomes = []
+            for job in self._next(brief=True):
+                group.append(job)
+                outcomes.append(_run(connection, job))
+                if monotonic() > ends:
                     break
-                group.append(following)
-            self._commit([job for job in group if job.done.set_running_or_notify_cancel()])
-            self._cut_log()
+            await self._aside(self._end, scope)
+        except _AllUndone as undone:
+            await self._aside(scope.__exit__, type(undone), undone, None)
+            return await self._aside(self._one_by_one, group, undone)
+        except BaseException as error:  # nothing of the group is known to be durable
+            group = group or list(self._next(brief=True))
+            return [_Outcome(job, error=error) for job in group]
+        return outcomes
 
-    def _commit(self, group: list[_Job]) -> None:
-        outcomes: list[tuple[_Job, Any, BaseException | None]] = []
+    def _end(self, scope: contextlib.ExitStack) -> None:
+        scope.close()
+        self._cut_log()
+
+    def _commit(self, group: list[_Job]) -> list[_Outcome]:
         try:
             with transaction(self._engine) as connection:
-                driver: Any = connection.connection.driver_connection
-                for job in group:
-                    # by the driver: a savepoint of SQLAlchemy's costs as much as a small write
-                    driver.execute("SAVEPOINT job")
-                    try:
-                        value = job.work(SqlTransaction(connection, writes=True))
-                    except Exception as error:
-                        if not driver.in_transaction:
-                            raise _AllUndone(_first(error)) from error
-                        driver.execute("ROLLBACK TO job")
-                        outcomes.append((job, None, _translated(error)))
-                    else:
-                        outcomes.append((job, value, None))
-                    driver.execute("RELEASE job")
+                outcomes = [_run(connection, job) for job in group]
         except _AllUndone as undone:
-            if len(group) > 1:
-                for job in group:  # so that it fails for those alone who are the cause
-                    self._commit([job])
-                return
-            outcomes = [(group[0], None, _translated(undone.cause))]
+            return self._one_by_one(group, undone)
         except BaseException as error:  # nothing of the group is known to be durable
-            outcomes = [(job, None, error) for job in group]
-        for job, value, failure in outcomes:
-            if failure is None:
-                job.done.set_result(value)
-            else:
-                job.done.set_exception(failure)
+            return [_Outcome(job, error=error) for job in group]
+        self._cut_log()
+        return outcomes
+
+    def _one_by_one(self, group: list[_Job], undone: "_AllUndone") -> list[_Outcome]:
+        """Each in a transaction of its own, so that it fails for those alone who are the cause."""
+        if len(group) == 1:
+            return [_Outcome(group[0], error=_translated(undone.cause))]
+        return [outcome for job in group for outcome in self._commit([job])]
+
+    def _next(self, *, brief: bool) -> Iterable[_Job]:
+        """The next works of one kind, taken out of the queue."""
+        for _ in range(_GROUP):
+            if not self._jobs or self._jobs[0].brief is not brief:
+                return
+            job = self._jobs.popleft()
+            if not job.done.cancelled():
+                yield job
+
+    async def _aside(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run `work` in the thread, to its end even if nobody waits for it any more."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     def _cut_log(self) -> None:
         """Start the write-ahead log anew when it has grown long.
@@ -137,6 +177,22 @@ class _AllUndone(Exception):
 
     def __init__(self, cause: Exception) -> None:
         self.cause = cause
+
+
+def _run(connection: Connection, job: _Job) -> _Outcome:
+    """One work in a savepoint of its own; _AllUndone where more than the savepoint is lost."""
+    driver: Any = connection.connection.driver_connection
+    # by the driver: a savepoint of SQLAlchemy's costs as much as a small write
+    driver.execute("SAVEPOINT job")
+    try:
+        outcome = _Outcome(job, job.work(SqlTransaction(connection, writes=True)))
+    except Exception as error:
+        if not driver.in_transaction:
+            raise _AllUndone(_first(error)) from error
+        driver.execute("ROLLBACK TO job")
+        outcome = _Outcome(job, error=_translated(error))
+    driver.execute("RELEASE job")
+    return outcome
 
 
 def _first(error: Exception) -> Exception:

@@ -51,15 +51,19 @@ class Prepared:
         compiled = self._for(connection)
         parameters = [_parameters(compiled, row) for row in rows]
         driver: Any = connection.connection.driver_connection
-        with _wrapped(connection, compiled.text):
+        try:
             driver.cursor().executemany(compiled.text, parameters)
+        except connection.dialect.dbapi.Error as error:  # type: ignore[union-attr]
+            raise _wrapped(error, connection, compiled.text) from error
 
     def _execute(
         self, connection: Connection, compiled: _Compiled, values: Mapping[str, Any]
     ) -> Any:
         driver: Any = connection.connection.driver_connection
-        with _wrapped(connection, compiled.text):
+        try:
             return driver.execute(compiled.text, _parameters(compiled, values))
+        except connection.dialect.dbapi.Error as error:  # type: ignore[union-attr]
+            raise _wrapped(error, connection, compiled.text) from error
 
     def _for(self, connection: Connection) -> _Compiled:
         if not connection.in_transaction():
@@ -104,20 +108,10 @@ def _parameters(compiled: _Compiled, values: Mapping[str, Any]) -> Any:
     ]
 
 
-class _wrapped:  # a context manager, as a class since it is on every hot path
-    """Raises what the driver raises as SQLAlchemy would, so that one place translates both."""
-
-    def __init__(self, connection: Connection, text: str) -> None:
-        self._connection = connection
-        self._text = text
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: Any, _: Any) -> None:
-        dialect = self._connection.dialect
-        driver: Any = dialect.dbapi
-        if error is not None and isinstance(error, driver.Error):
-            raise DBAPIError.instance(
-                self._text, None, error, driver.Error, dialect=dialect
-            ) from error
+def _wrapped(error: Any, connection: Connection, text: str) -> BaseException:
+    """What the driver raised, as SQLAlchemy would raise it: so one place translates both."""
+    dialect: Any = connection.dialect
+    wrapped: BaseException = DBAPIError.instance(
+        text, None, error, dialect.dbapi.Error, dialect=dialect
+    )
+    return wrapped

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    case,
     delete,
     func,
     literal,
@@ -44,20 +45,45 @@ _NO_LIMIT = 2**62
 _ALONE = Prepared(lambda _: select(func.pg_advisory_xact_lock(bindparam("lock", type_=BigInteger))))
 
 
-def _take(dialect: Any) -> Any:
-    statement = dialect.insert(COUNTERS)
-    room = COUNTERS.c.used + COUNTERS.c.reserved + bindparam("amount", type_=BigInteger)
-    return statement.on_conflict_do_update(
-        index_elements=[COUNTERS.c.scope, COUNTERS.c.dimension, COUNTERS.c.period],
-        set_={
-            "reserved": COUNTERS.c.reserved + statement.excluded.reserved,
-            "used": COUNTERS.c.used + statement.excluded.used,
-        },
-        where=room <= bindparam("most", type_=BigInteger),
-    ).returning(COUNTERS.c.reserved)
+@functools.cache
+def _take(count: int) -> Prepared:
+    """Add to so many counters, each unless that passes its limit; the keys of those that did."""
+    names = ("scope", "dimension", "period", "used", "reserved")
+    key = (COUNTERS.c.scope, COUNTERS.c.dimension, COUNTERS.c.period)
+
+    def given(name: str, place: int) -> Any:
+        return bindparam(f"{name}_{place}", type_=COUNTERS.c[name].type)
+
+    def build(dialect: Any) -> Any:
+        rows = [{name: given(name, place) for name in names} for place in range(count)]
+        statement = dialect.insert(COUNTERS).values(rows)
+        new = statement.excluded
+        most = case(
+            *(
+                (
+                    and_(
+                        new.scope == given("scope", place),
+                        new.dimension == given("dimension", place),
+                    ),
+                    bindparam(f"most_{place}", type_=BigInteger),
+                )
+                for place in range(count)
+            ),
+            else_=-1,
+        )
+        asked = new.used + new.reserved
+        return statement.on_conflict_do_update(
+            index_elements=list(key),
+            set_={
+                "reserved": COUNTERS.c.reserved + new.reserved,
+                "used": COUNTERS.c.used + new.used,
+            },
+            where=COUNTERS.c.used + COUNTERS.c.reserved + asked <= most,
+        ).returning(*key)
+
+    return Prepared(build)
 
 
-_TAKE = Prepared(_take, ["scope", "dimension", "period", "used", "reserved"])
 _CHANGE = Prepared(
     lambda _: (
         update(COUNTERS)
@@ -133,12 +159,12 @@ class Book:
         new = self._new_holds(subject, [ask.hold for ask in asks])
         wanted = [(ask, True) for ask in asks if _key(ask.hold) in new]
         wanted += [(ask, False) for ask in spend]
+        wanted.sort(key=lambda each: _place(each[0].hold))
         violations, taken = [], []
-        for ask, holds in sorted(wanted, key=lambda each: _place(each[0].hold)):
-            used, reserved = (0, ask.hold.amount) if holds else (ask.hold.amount, 0)
-            if self._take(ask.hold, ask.limit, reserved=reserved, used=used):
-                kind = "reserve" if holds else "settle"
-                taken.append((kind, ask.hold, used, reserved))
+        for (ask, holds), done in zip(wanted, self._take(wanted), strict=True):
+            if done:
+                used, reserved = (0, ask.hold.amount) if holds else (ask.hold.amount, 0)
+                taken.append(("reserve" if holds else "settle", ask.hold, used, reserved))
             else:
                 violations.append(self._violation(ask))
         if violations:
@@ -152,14 +178,15 @@ class Book:
     def permits(self, asks: Sequence[Ask]) -> bool:
         """Use up rates, all or nothing; whether a limit is in the way."""
         self.alone()
-        taken: list[Hold] = []
-        for ask in sorted(asks, key=lambda each: _place(each.hold)):
+        wanted = [(ask, False) for ask in sorted(asks, key=lambda each: _place(each.hold))]
+        done = self._take(wanted)
+        if not all(done):
+            for (ask, _), taken in zip(wanted, done, strict=True):
+                if taken:
+                    self._change(ask.hold, reserved=0, used=-ask.hold.amount)
+            return True
+        for ask, _ in wanted:
             hold = ask.hold
-            if not self._take(hold, ask.limit, reserved=0, used=hold.amount):
-                for each in taken:
-                    self._change(each, reserved=0, used=-each.amount)
-                return True
-            taken.append(hold)
             _FORGET_WINDOWS.all(
                 self.connection, of=hold.scope, what=hold.dimension.value, window=hold.period
             )
@@ -227,27 +254,28 @@ class Book:
             delete(HOLDS).where(HOLDS.c.subject == subject, key.in_(sorted(keys)))
         )
 
-    def _take(self, hold: Hold, limit: int | None, *, reserved: int, used: int) -> bool:
-        """Add to the counter unless that passes the limit: one guarded statement, no look before.
+    def _take(self, wanted: Sequence[tuple[Ask, bool]]) -> list[bool]:
+        """Add to each counter unless that passes its limit; for which that was done.
 
+        What is not held is used. One guarded statement, no look before, in the order of the rows.
         Asking for nothing always succeeds, even where a limit was lowered below what is in use.
         """
-        if limit is not None and hold.amount > limit:
-            return False
-        unbounded = limit is None or not hold.amount
-        return (
-            _TAKE.first(
-                self.connection,
-                scope=hold.scope,
-                dimension=hold.dimension.value,
-                period=hold.period,
-                used=used,
-                reserved=reserved,
-                amount=hold.amount,
-                most=_NO_LIMIT if unbounded else limit,
-            )
-            is not None
-        )
+        values: dict[str, object] = {}
+        fitting = [each for each in wanted if _may_fit(each[0])]
+        for place, (ask, holds) in enumerate(fitting):
+            hold = ask.hold
+            unbounded = ask.limit is None or not hold.amount
+            values |= {
+                f"scope_{place}": hold.scope,
+                f"dimension_{place}": hold.dimension.value,
+                f"period_{place}": hold.period,
+                f"used_{place}": 0 if holds else hold.amount,
+                f"reserved_{place}": hold.amount if holds else 0,
+                f"most_{place}": _NO_LIMIT if unbounded else ask.limit,
+            }
+        rows = _take(len(fitting)).all(self.connection, **values) if fitting else ()
+        done = set(rows)
+        return [_counter_key(ask.hold) in done for ask, _ in wanted]
 
     def _violation(self, ask: Ask) -> QuotaViolation:
         hold = ask.hold
@@ -335,6 +363,15 @@ def recount(connection: Connection) -> Mapping[tuple[str, str, str], tuple[int, 
 
 def _holds(rows: Iterable[Any]) -> list[Hold]:
     return [Hold(row.scope, Dimension(row.dimension), row.period, row.amount) for row in rows]
+
+
+def _counter_key(hold: Hold) -> tuple[str, str, str]:
+    return hold.scope, hold.dimension.value, hold.period
+
+
+def _may_fit(ask: Ask) -> bool:
+    """Whether the limit has room for the amount at all, however little is in use."""
+    return ask.limit is None or ask.hold.amount <= ask.limit
 
 
 def _key(hold: Hold) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import sleep
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -57,7 +57,7 @@ class SqlStore:
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` on one consistent snapshot."""
-        return await asyncio.wrap_future(self._submit(work, writes=False))
+        return await asyncio.wrap_future(self._submit(self._read, work))
 
     async def peek(self, work: Callable[[Transaction], T]) -> T:
         """As `read`, for a few look-ups by key: on SQLite they cost less than a thread would."""
@@ -66,37 +66,59 @@ class SqlStore:
         if not self._open:
             raise Unavailable(_CLOSED, retry_after=1)
         with translated():
-            if self._here is None:
-                self._here = self._engine.connect()  # kept: taking one from the pool costs more
-            with self._here.begin():
-                return work(SqlTransaction(self._here, writes=False))
+            connection = self._here or self._open_here()
+            driver: Any = connection.connection.driver_connection
+            driver.execute("BEGIN")
+            try:
+                return work(SqlTransaction(connection, writes=False))
+            finally:
+                driver.execute("ROLLBACK")
+
+    def _open_here(self) -> Connection:
+        """The connection of `peek`: taking one from the pool each time costs more than the look.
+
+        So do SQLAlchemy's transactions. It is told of one that lasts, and the driver begins and
+        ends those that count.
+        """
+        connection = self._here = self._engine.connect()
+        connection.begin()
+        driver: Any = connection.connection.driver_connection
+        driver.execute("ROLLBACK")
+        return connection
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a write transaction and return once it is durable."""
-        return await asyncio.wrap_future(self._submit(work, writes=True))
+        return await self._written(work, brief=False)
+
+    async def jot(self, work: Callable[[Transaction], T]) -> T:
+        """As `write`, for a few rows by key: on SQLite they cost less than a thread would."""
+        return await self._written(work, brief=True)
+
+    async def _written(self, work: Callable[[Transaction], T], *, brief: bool) -> T:
+        if not self._writer:
+            return await asyncio.wrap_future(self._submit(self._write, work))
+        if not self._open:
+            raise Unavailable(_CLOSED, retry_after=1)
+        return await self._writer.put(work, brief=brief)
 
     async def close(self) -> None:
         """End the threads and the connections, after what was asked for is done."""
         with self._gate:
-            if self._open and self._writer:
-                self._writer.finish()
             self._open = False
         if self._writer:
-            await asyncio.to_thread(self._writer.join)
+            await self._writer.close()
         await asyncio.to_thread(self._threads.shutdown)
         if self._here:
             self._here.close()
         self._engine.dispose()
 
-    def _submit(self, work: Callable[[Transaction], T], *, writes: bool) -> "Future[T]":
+    def _submit(
+        self, run: Callable[[Callable[[Transaction], T]], T], work: Callable[[Transaction], T]
+    ) -> "Future[T]":
         with self._gate:
             if not self._open:
                 raise Unavailable(_CLOSED, retry_after=1)
-            if not writes:
-                return self._threads.submit(self._read, work)
-            if self._writer:
-                return self._writer.put(work)
-            return self._threads.submit(self._write, work)
+            return self._threads.submit(run, work)
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
         with translated(), self._reading.begin() as connection:

@@ -6,9 +6,10 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from tunesmith_server.adapters.sql.analyses import SqlSystemAnalyses
 from tunesmith_server.adapters.sql.assembled_uploads import expired_assemblies, known_parts
 from tunesmith_server.adapters.sql.datasets import VERSIONS, expired_datasets
 from tunesmith_server.adapters.sql.documents import (
@@ -97,6 +98,12 @@ _RUNS_A_STATEMENT = 1000
 class SqlSystemScope(QueueStatements):
     """The SystemScope port."""
 
+    def __init__(self, connection: Connection, locks: bool) -> None:
+        super().__init__(connection, locks)
+        self._tenants: dict[str, Tenant] = {}
+        """As this transaction sees them: one look is enough, whoever asks."""
+        self.analyses = SqlSystemAnalyses(connection, locks)
+
     def secret(self, new: Callable[[], bytes]) -> bytes:
         """The installation's secret, made by `new` on first use."""
         statement = select(SECRETS.c.value).where(SECRETS.c.name == "installation")
@@ -124,13 +131,17 @@ class SqlSystemScope(QueueStatements):
 
         While a transaction that writes lasts, nobody else changes a tenant that it has looked at.
         """
+        known = self._tenants.get(id)
+        if known is not None and not lock:
+            return known
         statement = _TENANT
         if self._locks:
             statement = _LOCKED_TENANT if lock else _SHARED_TENANT
         row = statement.first(self._connection, id=id)
         if row is None:
             raise NotFound(f"tenants/{id}")
-        return decoded(row[0], Tenant)
+        tenant = self._tenants[id] = decoded(row[0], Tenant)
+        return tenant
 
     def tenants(self, page: PageOf) -> Sequence[tuple[str, Tenant]]:
         """Tenants, newest first."""
@@ -154,6 +165,7 @@ class SqlSystemScope(QueueStatements):
 
     def put_tenant(self, tenant: Tenant) -> None:
         """Record a changed tenant."""
+        self._tenants.pop(tenant.id, None)
         statement = update(TENANTS).where(TENANTS.c.id == tenant.id)
         self._connection.execute(statement.values(**_changing(tenant)))
 
@@ -170,6 +182,7 @@ class SqlSystemScope(QueueStatements):
         """
         try:
             bury(self._connection, self.tenant(id))
+            del self._tenants[id]
             for row in _OF_TENANT:
                 table = row.__table__
                 self._connection.execute(table.delete().where(table.c.tenant == id))

@@ -221,6 +221,35 @@ class UploadPartRow(SQLModel, table=True):
     create_time: datetime = _moment()
 
 
+class AnalysisRow(SQLModel, table=True):
+    """One look at one content: what is open has a `due`, and goes by `rank`.
+
+    By content and not by dataset, so that equal bytes of one tenant are looked at once.
+    """
+
+    __tablename__ = "analyses"
+    __table_args__ = (
+        Index(
+            "ix_analyses_due",
+            "rank",
+            sqlite_where=text("due IS NOT NULL"),
+            postgresql_where=text("due IS NOT NULL"),
+        ),
+    )
+    tenant: str = Field(primary_key=True, foreign_key="tenants.id")
+    digest: str = Field(primary_key=True)
+    reading: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    state: str
+    bytes_done: int = _amount()
+    rank: datetime = _moment()
+    due: datetime | None = _moment(nullable=True)
+    attempts: int
+    lease_owner: str | None
+    lease_until: datetime | None = _moment(nullable=True)
+    document: str = _document()
+
+
 class FineTuneRow(SQLModel, table=True):
     """One run. Lease, fence and due are the dispatcher's; `due` is null when nothing is to do.
 

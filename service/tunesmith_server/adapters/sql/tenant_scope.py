@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from tunesmith_server.adapters.sql.analyses import SqlTenantAnalyses
 from tunesmith_server.adapters.sql.assembled_uploads import AssembledUploadStatements
 from tunesmith_server.adapters.sql.datasets import MODELS, DatasetStatements
 from tunesmith_server.adapters.sql.documents import (
@@ -61,6 +62,7 @@ class SqlTenantScope:
         self._datasets = DatasetStatements(connection, tenant.id, locks)
         self._uploads = UploadStatements(connection, tenant.id, locks)
         self._assembled = AssembledUploadStatements(connection, tenant.id, locks)
+        self.analyses = SqlTenantAnalyses(connection, tenant.id)
 
     def tenant(self) -> Tenant:
         """The tenant itself."""
@@ -131,8 +133,10 @@ class SqlTenantScope:
         return self._datasets.descendants(id, page)
 
     def delete_dataset(self, id: str) -> None:
-        """Forget a dataset and its versions."""
+        """Forget a dataset and its versions, and what was found of bytes that nothing else has."""
+        digests = self._datasets.digests(id)
         self._datasets.delete(id)
+        self.analyses.forget_orphans(digests)
 
     # uploads
 

@@ -1,18 +1,20 @@
 """CatalogService: decode, call one use case, encode."""
 
+from tunesmith.token_counts import ENCODINGS
 from tunesmith.v1 import catalog_pb2 as pb
 from tunesmith.v1 import catalog_pb2_grpc as rpc
 
 from tunesmith_server.app.catalogue import Catalogue
+from tunesmith_server.domain.errors import InvalidArgument
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.names import base_model_id, checked_id
-from tunesmith_server.edge.grpc.interceptors import Context, call, principal
 from tunesmith_server.edge.grpc.requests import masked, page, price
+from tunesmith_server.edge.grpc.stages import Context, call, principal
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
 _SETTABLE = (
     *("display_name", "description", "licence", "licence_note"),
-    *("context_length", "adapted_layers", "price"),
+    *("context_length", "adapted_layers", "price", "tokenizer"),
 )
 _DOMAIN = {"price": "price_micros_per_million"}
 
@@ -34,6 +36,7 @@ class CatalogServicer(rpc.CatalogServiceServicer):
             BaseModel(
                 id=checked_id(request.base_model_id, "base_model_id"),
                 source=asked.source,
+                tokenizer=_tokenizer(asked.tokenizer),
                 display_name=asked.display_name,
                 description=asked.description,
                 licence=asked.licence,
@@ -60,6 +63,7 @@ class CatalogServicer(rpc.CatalogServiceServicer):
             "context_length": asked.context_length,
             "adapted_layers": asked.adapted_layers if asked.HasField("adapted_layers") else None,
             "price": asked.price.training_per_million_tokens.micros,
+            "tokenizer": _tokenizer(asked.tokenizer),
         }
         changes = {_DOMAIN.get(field, field): values[field] for field in fields}
         base, _ = await self._catalogue.update(
@@ -91,6 +95,14 @@ class CatalogServicer(rpc.CatalogServiceServicer):
         )
 
 
+def _tokenizer(text: str) -> str:
+    name = text.removeprefix("tiktoken:")
+    if text and (name == text or name not in ENCODINGS):
+        known = ", ".join(f"tiktoken:{each}" for each in ENCODINGS)
+        raise InvalidArgument.of("base_model.tokenizer", f"{text!r} is none of {known}")
+    return text
+
+
 def _resource(base: BaseModel) -> pb.BaseModel:
     return pb.BaseModel(
         name=f"baseModels/{base.id}",
@@ -104,4 +116,5 @@ def _resource(base: BaseModel) -> pb.BaseModel:
         parameter_count=base.parameter_count,
         adapted_layers=base.adapted_layers,
         price=price(base.price_micros_per_million),
+        tokenizer=base.tokenizer,
     )

@@ -2,19 +2,24 @@
 
 from collections.abc import AsyncIterator
 
-from tunesmith.dataset_rules import Shape, decode_report
+from tunesmith.dataset_rules import Format, Shape, decode_report
+from tunesmith.dataset_rules.split import SplitChoice
 from tunesmith.v1 import common_pb2 as common
 from tunesmith.v1 import dataset_pb2 as pb
 from tunesmith.v1 import dataset_pb2_grpc as rpc
 
 from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.app.imports import Import, Imports
+from tunesmith_server.app.preparing import Preparing, SplitWanted, Wanted
+from tunesmith_server.app.statistics import Statistics
 from tunesmith_server.app.uploads import Sent, Upload, Uploads
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import InvalidArgument
-from tunesmith_server.domain.names import DatasetName, TenantName
-from tunesmith_server.edge.grpc.interceptors import Context, call, principal
+from tunesmith_server.domain.names import DatasetName, TenantName, base_model_id
+from tunesmith_server.edge.grpc import preparation_codec
+from tunesmith_server.edge.grpc.analysis_codec import analysis, finding, token_statistics
 from tunesmith_server.edge.grpc.requests import digest, page, timestamp
+from tunesmith_server.edge.grpc.stages import Context, call, principal
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 from tunesmith_server.edge.grpc.upload_stream import Parts, header_of
 
@@ -22,8 +27,11 @@ _STATES = {state: getattr(pb, f"DATASET_STATE_{state.name}") for state in Datase
 _SHAPES = {
     Shape.PROMPT_COMPLETION: pb.DATASET_SHAPE_PROMPT_COMPLETION,
     Shape.CHAT: pb.DATASET_SHAPE_CHAT,
+    Shape.PREFERENCE: pb.DATASET_SHAPE_PREFERENCE,
 }
 _SHAPE_OF = {number: shape for shape, number in _SHAPES.items()}
+_FORMATS = {format: getattr(pb, f"DATASET_FORMAT_{format.name}") for format in Format}
+_FORMAT_OF = {number: format for format, number in _FORMATS.items()}
 _SHOWN = 20
 _FINDINGS_A_MESSAGE = 500
 
@@ -32,10 +40,19 @@ _FINDINGS_A_MESSAGE = 500
 class DatasetServicer(rpc.DatasetServiceServicer):
     """The gRPC face of Datasets."""
 
-    def __init__(self, datasets: Datasets, uploads: Uploads, imports: Imports) -> None:
+    def __init__(
+        self,
+        datasets: Datasets,
+        uploads: Uploads,
+        imports: Imports,
+        statistics: Statistics,
+        preparing: Preparing,
+    ) -> None:
         self._datasets = datasets
         self._uploads = uploads
         self._imports = imports
+        self._statistics = statistics
+        self._preparing = preparing
 
     async def UploadDataset(
         self, request_iterator: AsyncIterator[pb.UploadDatasetRequest], context: Context
@@ -50,6 +67,7 @@ class DatasetServicer(rpc.DatasetServiceServicer):
             display_name=header.display_name,
             labels=dict(header.labels),
             shape=_shape(header.shape, "header.shape"),
+            format=_FORMAT_OF.get(header.format),
             size_bytes=header.size_bytes,
             request_id=header.request_id,
             hash=_hash(header),
@@ -78,6 +96,7 @@ class DatasetServicer(rpc.DatasetServiceServicer):
             id=request.dataset_id,
             uri=request.uri,
             shape=_shape(request.shape, "shape"),
+            format=_FORMAT_OF.get(request.format),
             sha256=request.sha256,
         )
         dataset = await self._imports.take(call(request), wanted)
@@ -151,12 +170,59 @@ class DatasetServicer(rpc.DatasetServiceServicer):
     async def ValidateDataset(
         self, request: pb.ValidateDatasetRequest, context: Context
     ) -> AsyncIterator[pb.ValidateDatasetResponse]:
-        """Stream the findings."""
+        """Stream the findings, at once those that there are; those of the analysis when it ends."""
         name = DatasetName.parse(request.name)
-        dataset = await self._datasets.get(principal(), name, request.version)
-        findings = _findings(dataset)
-        for start in range(0, len(findings), _FINDINGS_A_MESSAGE):
-            yield pb.ValidateDatasetResponse(findings=findings[start : start + _FINDINGS_A_MESSAGE])
+        sent: set[bytes] = set()
+        for is_last in (False, True):
+            dataset = await self._datasets.get(principal(), name, request.version)
+            keyed = {each.SerializeToString(): each for each in _findings(dataset)}
+            new = [finding for key, finding in keyed.items() if key not in sent]
+            sent |= keyed.keys()
+            for start in range(0, len(new), _FINDINGS_A_MESSAGE):
+                yield pb.ValidateDatasetResponse(findings=new[start : start + _FINDINGS_A_MESSAGE])
+            is_open = dataset.analysis is not None and dataset.analysis.state.is_open
+            if is_last or not is_open:
+                return
+            await self._statistics.wait_for_report(principal(), name)
+
+    async def GetDatasetStatistics(
+        self, request: pb.GetDatasetStatisticsRequest, context: Context
+    ) -> pb.GetDatasetStatisticsResponse:
+        """Tell how many tokens a version is for each base."""
+        found = await self._statistics.of(
+            principal(),
+            DatasetName.parse(request.name),
+            request.version,
+            base_model_id(request.base_model, "base_model") if request.base_model else "",
+        )
+        return pb.GetDatasetStatisticsResponse(statistics=map(token_statistics, found))
+
+    async def PrepareDataset(
+        self, request: pb.PrepareDatasetRequest, context: Context
+    ) -> pb.PrepareDatasetResponse:
+        """Propose fixes, or apply them."""
+        prepared = await self._preparing.prepare(
+            call(request),
+            DatasetName.parse(request.name),
+            request.version,
+            Wanted(tuple(request.fixes), request.all_fixes),
+        )
+        made = _resource(prepared.dataset) if prepared.dataset else None
+        return preparation_codec.response(prepared, made)
+
+    async def SplitDataset(
+        self, request: pb.SplitDatasetRequest, context: Context
+    ) -> pb.SplitDatasetResponse:
+        """Split a dataset in two."""
+        choice = SplitChoice(
+            request.validation_share, request.seed, request.group_by, not request.unstratified
+        )
+        wanted = SplitWanted(choice, request.training_dataset_id, request.validation_dataset_id)
+        name = DatasetName.parse(request.name)
+        sides = await self._preparing.split(call(request), name, request.version, wanted)
+        return pb.SplitDatasetResponse(
+            training=_resource(sides.training), validation=_resource(sides.validation)
+        )
 
 
 def _hash(header: pb.UploadHeader) -> str:
@@ -176,19 +242,7 @@ def _shape(number: pb.DatasetShape, field: str) -> Shape | None:
 
 
 def _findings(dataset: Dataset) -> list[common.Finding]:
-    return [
-        common.Finding(
-            code=finding.code,
-            severity=getattr(common, f"FINDING_SEVERITY_{finding.severity.name}"),
-            line=finding.line,
-            pointer=finding.pointer,
-            message=finding.message,
-            suggestion=finding.suggestion,
-            count=finding.count,
-            fixable=finding.fixable,
-        )
-        for finding in decode_report(dict(dataset.report)).findings
-    ]
+    return [finding(each) for each in decode_report(dict(dataset.report)).findings]
 
 
 def _resource(dataset: Dataset) -> pb.Dataset:
@@ -208,10 +262,12 @@ def _resource(dataset: Dataset) -> pb.Dataset:
         parent_digest=dataset.parent_digest,
         version_number=dataset.version,
         shape=_SHAPES.get(Shape(dataset.shape)) if dataset.shape else None,
+        format=_FORMATS.get(Format(dataset.format)) if dataset.format else None,
         size_bytes=dataset.size_bytes,
         example_count=dataset.example_count,
         file_name=dataset.file_name,
         findings=_findings(dataset)[:_SHOWN],
+        analysis=analysis(dataset.analysis) if dataset.analysis else None,
         statistics=pb.DatasetStatistics(
             text_bytes=report.text_bytes,
             longest_example_bytes=report.statistics.longest_example_bytes,

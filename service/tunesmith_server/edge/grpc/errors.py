@@ -17,6 +17,7 @@ CODES: dict[type[errors.DomainError], int] = {
     errors.RequestIdReused: code_pb2.INVALID_ARGUMENT,
     errors.NamingPolicyBroken: code_pb2.INVALID_ARGUMENT,
     errors.BaseModelUnknown: code_pb2.INVALID_ARGUMENT,
+    errors.DatasetUnsuitable: code_pb2.INVALID_ARGUMENT,
     errors.PromptTooLong: code_pb2.INVALID_ARGUMENT,
     errors.ChecksumMismatch: code_pb2.INVALID_ARGUMENT,
     errors.PayloadTooLarge: code_pb2.INVALID_ARGUMENT,

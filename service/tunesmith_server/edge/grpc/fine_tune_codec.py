@@ -1,5 +1,6 @@
 """Fine-tunes and their events between the domain and the contract."""
 
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -17,6 +18,7 @@ from tunesmith_server.domain.fine_tune import (
     Hyperparameters,
     Lora,
     OnLimit,
+    Resolved,
     ResolvedHyperparameters,
     RunLimits,
     Spec,
@@ -154,7 +156,7 @@ def resource(run: FineTune) -> pb.FineTune:
         start_time=timestamp(run.start_time),
         end_time=timestamp(run.end_time),
         spec=_spec(run),
-        resolved=_resolved(run),
+        resolved=_resolved(run.name.tenant, run.resolved),
         status=_status(run),
     )
 
@@ -164,8 +166,8 @@ def _spec(run: FineTune) -> pb.FineTuneSpec:
     asked = spec.hyperparameters
     message = pb.FineTuneSpec(
         base_model=spec.base_model,
-        training_dataset=_dataset_name(run, spec.training_dataset),
-        validation_dataset=_dataset_name(run, spec.validation_dataset),
+        training_dataset=_dataset_name(run.name.tenant, spec.training_dataset),
+        validation_dataset=_dataset_name(run.name.tenant, spec.validation_dataset),
         suffix=spec.suffix,
         seed=spec.seed,
         metadata=dict(spec.metadata),
@@ -219,18 +221,20 @@ def _limits(limits: RunLimits) -> pb.FineTuneLimits:
     )
 
 
-def _dataset_name(run: FineTune, id: str | None) -> str:
-    return str(DatasetName(run.name.tenant, id)) if id else ""
+def _dataset_name(tenant: str, id: str | None) -> str:
+    return str(DatasetName(tenant, id)) if id else ""
 
 
-def _resolved(run: FineTune) -> pb.FineTuneResolved:
-    resolved = run.resolved
-    parent = f"tenants/{run.name.tenant}/models/{resolved.parent_model}"
+@lru_cache(
+    1024
+)  # it never changes, and is most of what is said of a run. To be copied, not changed
+def _resolved(tenant: str, resolved: Resolved) -> pb.FineTuneResolved:
+    parent = f"tenants/{tenant}/models/{resolved.parent_model}"
     return pb.FineTuneResolved(
         base_model=f"baseModels/{resolved.base_model}",
         parent_model=parent if resolved.parent_model else "",
-        training_dataset=_version(run, resolved.training),
-        validation_dataset=_version(run, resolved.validation) if resolved.validation else None,
+        training_dataset=_version(tenant, resolved.training),
+        validation_dataset=_version(tenant, resolved.validation) if resolved.validation else None,
         hyperparameters=_hyperparameters(resolved.hyperparameters),
         values=[
             pb.ResolvedValue(path=s.path, value=s.value, source=s.source, reason=s.reason)
@@ -244,9 +248,9 @@ def _resolved(run: FineTune) -> pb.FineTuneResolved:
     )
 
 
-def _version(run: FineTune, version: DatasetVersion) -> pb.DatasetVersionRef:
+def _version(tenant: str, version: DatasetVersion) -> pb.DatasetVersionRef:
     return pb.DatasetVersionRef(
-        dataset=_dataset_name(run, version.dataset),
+        dataset=_dataset_name(tenant, version.dataset),
         digest=version.digest,
         example_count=version.example_count,
     )

@@ -15,8 +15,8 @@ from tunesmith_server.app.watch import Batch, Bookmark, Closing, Frame, Snapshot
 from tunesmith_server.domain.names import FineTuneName, TenantName
 from tunesmith_server.edge.grpc import event_codec, plan_codec
 from tunesmith_server.edge.grpc import fine_tune_codec as codec
-from tunesmith_server.edge.grpc.interceptors import Context, call, principal
 from tunesmith_server.edge.grpc.requests import page, stretch
+from tunesmith_server.edge.grpc.stages import Context, call, principal
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
 _ROWS = 200

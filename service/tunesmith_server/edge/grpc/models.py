@@ -18,8 +18,8 @@ from tunesmith_server.domain.completion import (
 )
 from tunesmith_server.domain.model import Model
 from tunesmith_server.domain.names import ModelName, TenantName
-from tunesmith_server.edge.grpc.interceptors import Context, call, principal
 from tunesmith_server.edge.grpc.requests import optional, page, timestamp
+from tunesmith_server.edge.grpc.stages import Context, call, principal
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
 _SCALARS = (

@@ -1,10 +1,11 @@
-"""The gRPC port: servicers, interceptors, health and reflection, started and drained."""
+"""The gRPC port: servicers within their stages, health and reflection, started and drained."""
 
 # mypy: disable-error-code="abstract"
 # (what a servicer lacks is filled in by a decorator, which mypy does not follow)
 
 import asyncio
 import contextlib
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -31,15 +32,16 @@ from tunesmith_server.edge.grpc.catalogue import CatalogServicer
 from tunesmith_server.edge.grpc.contract import ContractRules
 from tunesmith_server.edge.grpc.datasets import DatasetServicer
 from tunesmith_server.edge.grpc.fine_tunes import FineTuneServicer
-from tunesmith_server.edge.grpc.interceptors import (
+from tunesmith_server.edge.grpc.models import ModelServicer
+from tunesmith_server.edge.grpc.runner import RunnerServicer
+from tunesmith_server.edge.grpc.stages import (
     Auditing,
     Authentication,
     Contract,
     Errors,
     RequestContext,
+    StagedServer,
 )
-from tunesmith_server.edge.grpc.models import ModelServicer
-from tunesmith_server.edge.grpc.runner import RunnerServicer
 from tunesmith_server.edge.grpc.tenants import TenantServicer
 from tunesmith_server.edge.grpc.tls import ServerCertificates
 from tunesmith_server.settings import Grpc
@@ -58,13 +60,6 @@ class GrpcEdge:
         self._settings = settings
         age = int(settings.max_connection_age_seconds * 1000)
         self._server = grpc.aio.server(
-            interceptors=[
-                RequestContext(),
-                Errors(),
-                Auditing(use_cases.commands),
-                Authentication(authenticator, use_cases.rates),
-                Contract(ContractRules()),
-            ],
             options=[
                 # two servers must not silently share a port (grpc #10755)
                 ("grpc.so_reuseport", 0),
@@ -79,7 +74,14 @@ class GrpcEdge:
                 ("grpc.server_handshake_timeout_ms", 5_000),
             ],
         )
-        add = self._server
+        stages = (
+            RequestContext(),
+            Errors(),
+            Auditing(use_cases.commands),
+            Authentication(authenticator, use_cases.rates),
+            Contract(ContractRules()),
+        )
+        add: Any = StagedServer(self._server, stages)
         fine_tune_pb2_grpc.add_FineTuneServiceServicer_to_server(
             FineTuneServicer(
                 use_cases.fine_tunes,
@@ -91,7 +93,14 @@ class GrpcEdge:
             add,
         )
         dataset_pb2_grpc.add_DatasetServiceServicer_to_server(
-            DatasetServicer(use_cases.datasets, use_cases.uploads, use_cases.imports), add
+            DatasetServicer(
+                use_cases.datasets,
+                use_cases.uploads,
+                use_cases.imports,
+                use_cases.statistics,
+                use_cases.preparing,
+            ),
+            add,
         )
         model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(use_cases.models), add)
         tenant_pb2_grpc.add_TenantServiceServicer_to_server(
@@ -102,9 +111,9 @@ class GrpcEdge:
         )
         runner_pb2_grpc.add_RunnerServiceServicer_to_server(RunnerServicer(), add)
         self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, add)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
-            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), add
+            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
         )
 
     async def start(self) -> str:

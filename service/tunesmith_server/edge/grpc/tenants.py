@@ -14,8 +14,8 @@ from tunesmith_server.domain.errors import InvalidArgument
 from tunesmith_server.domain.names import ApiKeyName, TenantName
 from tunesmith_server.domain.tenant import SuspendedRuns
 from tunesmith_server.edge.grpc import tenant_codec as codec
-from tunesmith_server.edge.grpc.interceptors import Context, call, principal
 from tunesmith_server.edge.grpc.requests import moment, page, stretch
+from tunesmith_server.edge.grpc.stages import Context, call, principal
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
 _RUNNING = {

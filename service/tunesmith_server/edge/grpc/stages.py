@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeAlias
@@ -27,6 +27,7 @@ from tunesmith_server.edge.grpc.requests import once_of, resource_of
 log = structlog.get_logger(__name__)
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+RpcMethod: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Handler = Callable[[Any, Context], Any]
 
 _PACKAGE = "/tunesmith.v1."
@@ -60,32 +61,11 @@ def encode(message: Message | bytes) -> bytes:
     return message if isinstance(message, bytes) else message.SerializeToString()
 
 
-class Interceptor(grpc.aio.ServerInterceptor):
-    """An interceptor as two methods: one for calls that answer once, one for streams.
+class Stage:
+    """One thing that happens to every call: two methods, for one answer and for a stream of them.
 
     Requests that are streams themselves pass as the iterators that they are.
     """
-
-    async def intercept_service(self, continuation: Any, details: Any) -> Any:
-        """Wrap the handler of one call."""
-        handler = await continuation(details)
-        if handler is None:
-            return None
-        method = details.method
-        # partial, not lambda: gRPC must see a coroutine function, or it runs it in a thread
-        once, stream = partial(self.call, method), partial(self.stream, method)
-        codec = handler.request_deserializer, encode
-        if handler.request_streaming and handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(
-                partial(stream, handler.stream_stream), *codec
-            )
-        if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(partial(once, handler.stream_unary), *codec)
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                partial(stream, handler.unary_stream), *codec
-            )
-        return grpc.unary_unary_rpc_method_handler(partial(once, handler.unary_unary), *codec)
 
     async def call(self, method: str, inner: Handler, request: Any, context: Context) -> Any:
         """Run a call that answers once."""
@@ -99,7 +79,47 @@ class Interceptor(grpc.aio.ServerInterceptor):
             yield response
 
 
-class RequestContext(Interceptor):
+class StagedServer:
+    """Registers servicers with a gRPC server, each method within the stages.
+
+    Not gRPC's own interceptors: those wrap the handler anew on every call, which costs more than
+    all that these stages do (docs/explanation/performance.md).
+    """
+
+    def __init__(self, server: grpc.aio.Server, stages: Sequence[Stage]) -> None:
+        self._server = server
+        self._stages = stages
+
+    def add_generic_rpc_handlers(self, handlers: object) -> None:
+        """The same handlers come again, by their methods' names."""
+
+    def add_registered_method_handlers(
+        self, service: str, handlers: Mapping[str, RpcMethod]
+    ) -> None:
+        """Take the methods of one service."""
+        staged = {name: self._staged(f"/{service}/{name}", each) for name, each in handlers.items()}
+        generic = grpc.method_handlers_generic_handler(service, staged)
+        self._server.add_generic_rpc_handlers((generic,))
+
+    def _staged(self, method: str, handler: Any) -> RpcMethod:
+        make, inner = next(
+            (make, inner)
+            for make, inner in (
+                (grpc.unary_unary_rpc_method_handler, handler.unary_unary),
+                (grpc.unary_stream_rpc_method_handler, handler.unary_stream),
+                (grpc.stream_unary_rpc_method_handler, handler.stream_unary),
+                (grpc.stream_stream_rpc_method_handler, handler.stream_stream),
+            )
+            if inner is not None
+        )
+        for stage in reversed(self._stages):
+            run = stage.stream if handler.response_streaming else stage.call
+            # partial, not lambda: gRPC must see a coroutine function, or it runs it in a thread
+            inner = partial(run, method, inner)
+        return make(inner, handler.request_deserializer, encode)
+
+
+class RequestContext(Stage):
     """Gives every call an id, binds it for the logs, and writes the access log."""
 
     async def call(self, method: str, inner: Handler, request: Any, context: Context) -> Any:
@@ -141,7 +161,7 @@ class RequestContext(Interceptor):
         log.debug("call", code=name, seconds=round(time.perf_counter() - began, 4))
 
 
-class Errors(Interceptor):
+class Errors(Stage):
     """Turns what handlers raise into statuses, so that no handler ever aborts a call itself."""
 
     async def call(self, method: str, inner: Handler, request: Any, context: Context) -> Any:
@@ -180,7 +200,7 @@ async def _abort(context: Context, error: Exception) -> None:
             await context.abort_with_status(rpc_status.to_status(internal(incident)))
 
 
-class Auditing(Interceptor):
+class Auditing(Stage):
     """Puts on record what was refused: every mutation, and every call that was not allowed.
 
     What succeeds goes on record with its effect, see `app/commands.py`.
@@ -215,7 +235,7 @@ class Auditing(Interceptor):
             self._commands.refused(refused, resource_of(request), error)
 
 
-class Authentication(Interceptor):
+class Authentication(Stage):
     """Finds out who calls, and whether the role may. Health and reflection are open to all."""
 
     def __init__(self, authenticator: Authenticator, rates: Rates) -> None:
@@ -249,7 +269,7 @@ class Authentication(Interceptor):
             await self._rates.take(caller.tenant, Dimension.REQUESTS_PER_MINUTE)
 
 
-class Contract(Interceptor):
+class Contract(Stage):
     """Refuses requests that break the rules written in the .proto files."""
 
     def __init__(self, rules: ContractRules) -> None:

@@ -1,0 +1,60 @@
+"""A preparation as one job in plain values, for a process of its own."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from tunesmith.dataset_rules.fixes.plan import Choice, Unfixable, propose
+from tunesmith.dataset_rules.fixes.summary import Summary, summary
+from tunesmith.dataset_rules.fixes.writing import CannotSplit, Prepared, apply, apply_split
+from tunesmith.dataset_rules.shapes import Shape
+from tunesmith.dataset_rules.sources import Format
+from tunesmith.dataset_rules.split import SplitChoice
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to do with one file."""
+
+    path: str
+    format: Format | None = None
+    shape: Shape | None = None
+    choice: Choice = field(default_factory=Choice)
+    out: tuple[str, ...] = ()
+    """None: propose only. One: the mended file. Two: for training and for validation."""
+    split: SplitChoice = field(default_factory=SplitChoice)
+    cores: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of it."""
+
+    summary: Summary
+    prepared: tuple[Prepared, ...] = ()
+    """The files of `Job.out`."""
+    refused: str = ""
+    """Why nothing was written, if something was to be."""
+
+
+def run(job: Job) -> Outcome:
+    """Do the job. OSError if a file cannot be read or written."""
+    plan = propose(job.path, format=job.format, shape=job.shape, choice=job.choice, cores=job.cores)
+    told = summary(plan)
+    try:
+        if len(job.out) == 1:
+            return Outcome(told, (apply(plan, job.out[0], cores=job.cores),))
+        if job.out:
+            first, second = map(Path, job.out)
+            return Outcome(told, apply_split(plan, first, second, job.split, cores=job.cores))
+    except (Unfixable, CannotSplit, ValueError) as error:
+        return Outcome(told, refused=str(error))
+    return Outcome(told)
+
+
+def main() -> None:
+    """Do the job that stands in JSON on stdin, and write the outcome in JSON to stdout."""
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    sys.stdout.buffer.write(msgspec.json.encode(run(job)))

@@ -1,0 +1,314 @@
+"""The rows of a piece of a file, mended where that is one row's own affair."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+import msgspec
+
+from tunesmith.dataset_rules.catalogue import NOT_TRAINED, RULES
+from tunesmith.dataset_rules.examine import Verdict, examine
+from tunesmith.dataset_rules.examples import plain
+from tunesmith.dataset_rules.excerpts import excerpt
+from tunesmith.dataset_rules.findings import Problem, Severity
+from tunesmith.dataset_rules.scan import structural_quotes
+from tunesmith.dataset_rules.shapes import (
+    Chat,
+    Example,
+    PromptCompletion,
+    Shape,
+    decode_prompt_completion,
+)
+
+_SAMPLES = 3
+_REMOVES_ROW = frozenset({"COMPLETION_EMPTY", "CHAT_NO_MESSAGES"})
+_NAMES = ("prompt", "completion", "messages")
+_NOT_DIVIDED = 2**13
+"""Bytes; in a smaller piece lines are looked at one by one."""
+_LISTED_FAULTS = 20
+_BOM = b"\xef\xbb\xbf"
+
+
+class _Lenient(msgspec.Struct, frozen=True, gc=False):
+    """Prompt and completion, whatever stands beside them."""
+
+    prompt: str
+    completion: str
+
+
+class _Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Prompt and completion, which may be empty."""
+
+    prompt: str
+    completion: str
+
+
+_decode_fields = msgspec.json.Decoder(_Fields).decode_lines
+_decode_lenient = msgspec.json.Decoder(_Lenient).decode
+_decode_all = msgspec.json.Decoder(PromptCompletion).decode_lines
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass
+class Mended:
+    """How often one fix was needed, and some of the rows."""
+
+    count: int = 0
+    samples: list[tuple[int, str, str]] = field(default_factory=list)
+    """The index of the line, and the row before and after, as excerpts; empty if it went."""
+
+    def add(self, index: int, before: bytes, after: str) -> None:
+        """Count one more."""
+        self.count += 1
+        if len(self.samples) < _SAMPLES:
+            self.samples.append((index, excerpt(before[:400].decode("utf-8", "replace")), after))
+
+
+@dataclass
+class Batch:
+    """The rows of one piece."""
+
+    examples: list[Any] = field(default_factory=list)
+    indices: Sequence[int] = ()
+    """The line of each within the piece, from 0."""
+    line_count: int = 0
+    mended: dict[str, Mended] = field(default_factory=dict)
+    faults: list[tuple[int, Problem]] = field(default_factory=list)
+    """The first rows that nothing can mend but somebody's judgement, with why."""
+    fault_count: int = 0
+
+
+def read_piece(data: bytes, shape: Shape, *, keep_nul: bool = False) -> Batch:
+    """The rows of whole lines of JSON."""
+    if shape is Shape.PROMPT_COMPLETION:
+        if (rows := _all_decoded(data)) is not None:
+            return _decoded(data, rows)
+        if len(data) > _NOT_DIVIDED and (middle := data.find(b"\n", len(data) // 2) + 1):
+            # only some lines are odd, most of the time: the others need not be read one by one
+            first = read_piece(data[:middle], shape, keep_nul=keep_nul)
+            return _joined(first, read_piece(data[middle:], shape, keep_nul=keep_nul))
+    return read_lines(BytesIO(data).readlines(), shape, keep_nul=keep_nul)
+
+
+def read_sound_piece(data: bytes) -> Batch:
+    """As `read_piece`, where prompt/completion rows had nothing odd when they were read before."""
+    rows = _decode_all(data)
+    return Batch(rows, range(len(rows)), len(rows))
+
+
+def _decoded(data: bytes, rows: "list[PromptCompletion | _Fields]") -> Batch:
+    """A piece of which every line has decoded well; completions may be empty."""
+    batch = Batch(rows, range(len(rows)), len(rows))
+    if crlf := data.count(b"\r\n"):
+        batch.mended["CRLF"] = Mended(crlf)
+    if not all([row.completion for row in rows]):  # noqa: C419 a list is much faster
+        lines = BytesIO(data).readlines()
+        empty = Mended()
+        for index, row in enumerate(rows):
+            if not row.completion:
+                empty.add(index, lines[index], "")
+        batch.mended["COMPLETION_EMPTY"] = empty
+        batch.indices = [index for index, row in enumerate(rows) if row.completion]
+        batch.examples = [
+            PromptCompletion(row.prompt, row.completion) for row in rows if row.completion
+        ]
+    return batch
+
+
+def _joined(first: Batch, second: Batch) -> Batch:
+    """Two pieces as one."""
+    offset = first.line_count
+    joined = Batch(
+        first.examples + second.examples,
+        [*first.indices, *(offset + index for index in second.indices)],
+        offset + second.line_count,
+        first.mended,
+        [*first.faults, *((offset + index, problem) for index, problem in second.faults)],
+        first.fault_count + second.fault_count,
+    )
+    joined.faults = joined.faults[:_LISTED_FAULTS]
+    for code, more in second.mended.items():
+        mended = joined.mended.setdefault(code, Mended())
+        mended.count += more.count
+        for index, before, after in more.samples[: _SAMPLES - len(mended.samples)]:
+            mended.samples.append((offset + index, before, after))
+    return joined
+
+
+def read_lines(lines: Sequence[bytes], shape: Shape, *, keep_nul: bool = False) -> Batch:
+    """The rows of single lines of JSON."""
+    reader = _Reader(shape, keep_nul)
+    for index, line in enumerate(lines):
+        reader.read(index, line)
+    batch = reader.batch
+    batch.line_count, batch.indices = len(lines), reader.indices
+    return batch
+
+
+def shape_of_first(lines: Sequence[bytes]) -> Shape | None:
+    """The shape of the first of these lines that is a row, mended where need be."""
+    for line in lines:
+        verdict = examine(line, None, explain=False)
+        if verdict.example is None and (renamed := _renamed(line)) is not None:
+            verdict = examine(renamed, None, explain=False)
+        if verdict.shape is not None:
+            return verdict.shape
+    return None
+
+
+def _all_decoded(data: bytes) -> "list[PromptCompletion | _Fields] | None":
+    """The rows of a piece in which nothing but an empty completion can be wrong; else None."""
+    rows: list[PromptCompletion | _Fields]
+    try:
+        rows = [*_decode_all(data)]
+    except ValueError:
+        try:
+            rows = [*_decode_fields(data)]
+        except ValueError:
+            return None
+    count = data.count(b"\n") + (data[-1:] not in (b"\n", b""))
+    if len(rows) != count:
+        return None  # blank lines
+    # a NUL can only be written as an escape; that a key stands twice shows in the quotes
+    if rb"\u0000" in data or (
+        data.count(b'"') != 8 * count and structural_quotes(data) != 8 * count
+    ):
+        return None
+    return rows
+
+
+class _Reader:
+    """Reads line by line: what is not plainly sound is examined."""
+
+    def __init__(self, shape: Shape, keep_nul: bool) -> None:
+        self._shape = shape
+        self._keep_nul = keep_nul
+        self.batch = Batch()
+        self.indices: list[int] = []
+
+    def read(self, index: int, line: bytes) -> None:
+        """Take one line."""
+        if line.endswith(b"\r\n"):
+            self._mended("CRLF").count += 1
+        example = self._quickly(index, line) or self._examined(index, line)
+        if example is not None:
+            self.batch.examples.append(example)
+            self.indices.append(index)
+
+    def _quickly(self, index: int, line: bytes) -> Example | None:
+        """The row of a line that is sound or has fields too many; None: have a closer look."""
+        if self._shape is not Shape.PROMPT_COMPLETION or b"\\u0000" in line:
+            return None
+        try:
+            row = decode_prompt_completion(line)
+            if row.completion and structural_quotes(line) == 8:
+                return row
+            return None
+        except ValueError:
+            pass
+        if line.count(b'"prompt"') != 1 or line.count(b'"completion"') != 1 or b"\\u" in line:
+            return None
+        try:
+            loose = _decode_lenient(line)
+        except ValueError:
+            return None
+        if not loose.completion:
+            return None
+        row = PromptCompletion(loose.prompt, loose.completion)
+        self._mended("FIELD_UNKNOWN").add(index, line, shown(row))
+        return row
+
+    def _examined(self, index: int, line: bytes) -> Example | None:
+        verdict = examine(line, self._shape, explain=self.batch.fault_count < _LISTED_FAULTS)
+        if _wants_names(verdict) and (renamed := _renamed(line)) is not None:
+            again = examine(renamed, self._shape)
+            if not _wants_names(again):
+                after = shown(again.example) if again.example else ""
+                self._mended("FIELD_CASE").add(index, line, after)
+                marks = [problem for problem in verdict.problems if problem.code == "BOM"]
+                verdict = Verdict(again.example, (*marks, *again.problems), again.shape)
+        return self._judged(index, line, verdict)
+
+    def _judged(self, index: int, line: bytes, verdict: Verdict) -> Example | None:
+        errors = _errors(verdict)
+        codes = {problem.code for problem in verdict.problems}
+        for problem in verdict.problems:
+            # tools are sound, but no trainer takes them: written anew, the row would lose them
+            if (problem in errors and problem.code not in _REMOVES_ROW) or (
+                problem.code in NOT_TRAINED
+            ):
+                if len(self.batch.faults) < _LISTED_FAULTS:
+                    self.batch.faults.append((index, problem))
+                self.batch.fault_count += 1
+                return None
+        for code in ("BOM", "BLANK_LINE"):
+            if code in codes:
+                self._mended(code).add(index, line, "")
+        for problem in errors:
+            self._mended(problem.code).add(index, line, "")
+            return None
+        example = verdict.example
+        if example is None:
+            return None
+        if "FIELD_UNKNOWN" in codes:
+            self._mended("FIELD_UNKNOWN").add(index, line, shown(example))
+        if "TEXT_NUL" in codes:
+            bare = example if self._keep_nul else _without_nul(example)
+            if bare is None:
+                self._mended("COMPLETION_EMPTY").add(index, line, "")
+                return None
+            self._mended("TEXT_NUL").add(index, line, shown(bare))
+            return bare
+        return example
+
+    def _mended(self, code: str) -> Mended:
+        return self.batch.mended.setdefault(code, Mended())
+
+
+def _errors(verdict: Verdict) -> list[Problem]:
+    return [p for p in verdict.problems if RULES[p.code].severity is Severity.ERROR]
+
+
+def _wants_names(verdict: Verdict) -> bool:
+    codes = {problem.code for problem in _errors(verdict)}
+    return "FIELD_CASE" in codes and codes <= {"FIELD_CASE", *_REMOVES_ROW}
+
+
+def _renamed(line: bytes) -> bytes | None:
+    """The row with its fields' names as they must be, if case or blanks are all that is wrong."""
+    try:
+        row = msgspec.json.decode(line.removeprefix(_BOM), type=dict[str, msgspec.Raw])
+    except ValueError:
+        return None
+    renamed: dict[str, msgspec.Raw] = {}
+    changed = False
+    for name, value in row.items():
+        meant = name.strip().lower()
+        meant = meant if meant in _NAMES and meant not in row else name
+        if meant in renamed:
+            return None  # two of them: which?
+        changed |= meant != name
+        renamed[meant] = value
+    return _encode(renamed) if changed else None
+
+
+def _without_nul(example: Example) -> Example | None:
+    """The example without NUL characters; None if its completion is nothing else."""
+    if isinstance(example, PromptCompletion):
+        completion = example.completion.replace("\0", "")
+        return (
+            PromptCompletion(example.prompt.replace("\0", ""), completion) if completion else None
+        )
+    if isinstance(example, Chat):
+        turns = tuple(
+            msgspec.structs.replace(turn, content=turn.content.replace("\0", ""))
+            for turn in example.messages
+        )
+        return Chat(turns)
+    return example
+
+
+def shown(example: Example) -> str:
+    """A row as an excerpt."""
+    return excerpt(_encode(plain(example)).decode())

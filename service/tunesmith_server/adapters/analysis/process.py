@@ -1,0 +1,204 @@
+"""The server's side of a worker: one process for one look at one dataset."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+from tunesmith_server.adapters.analysis import wire
+from tunesmith_server.adapters.local.bases import BaseLibrary
+from tunesmith_server.adapters.local.environment import trainer_environment
+from tunesmith_server.domain.analysis import RULES, Content, Outcome
+from tunesmith_server.domain.model import BaseModel
+from tunesmith_server.ports import AnalysisBroken, Blobs
+
+log = logging.getLogger(__name__)
+
+_WORKER = "tunesmith_server.adapters.analysis.worker"
+_TIKTOKEN = "tiktoken:"
+_LINE_LIMIT = 1 << 28
+"""The longest line: the result, with a report and the counts in it."""
+_KILLED = -9
+
+
+class ProcessAnalyser:
+    """The Analyser port: a worker a content, at a low priority, on `processes` cores.
+
+    A worker that says nothing for `stall_seconds` is ended.
+    """
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        bases: BaseLibrary,
+        *,
+        processes: int | None = None,
+        niceness: int = 10,
+        stall_seconds: float = 600,
+    ) -> None:
+        self._blobs = blobs
+        self._bases = bases
+        self._processes = processes or len(os.sched_getaffinity(0))
+        self._niceness = niceness
+        self._stall_seconds = stall_seconds
+        self._making: dict[str, asyncio.Task[Path]] = {}
+
+    def ready(self, ref: str) -> bool:
+        """Encodings are always here; a base's own tokenizer is where its weights are."""
+        return ref.startswith(_TIKTOKEN) or self._bases.ready(_base(ref))
+
+    def make(self, ref: str) -> None:
+        """Begin to fetch the base; what comes of that shows in the log."""
+        if ref in self._making or self.ready(ref):
+            return
+        task = asyncio.create_task(self._bases.ensure(_base(ref)), name=f"tokenizer {ref}")
+        self._making[ref] = task
+        task.add_done_callback(lambda task: self._made(ref, task))
+
+    def _made(self, ref: str, task: "asyncio.Task[Path]") -> None:
+        del self._making[ref]
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("tokenizer_not_made ref=%s error=%s", ref, error)
+
+    async def close(self) -> None:
+        """Make nothing any more."""
+        for task in (tasks := list(self._making.values())):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def analyse(
+        self,
+        content: Content,
+        subjects: Sequence[str],
+        on_progress: Callable[[int], Awaitable[bool]],
+    ) -> Mapping[str, Outcome]:
+        """One pass over the bytes by a process of its own."""
+        refs = [subject for subject in subjects if subject != RULES]
+        request = wire.Request(
+            size_bytes=content.size_bytes,
+            shape=content.shape,
+            format=content.format or "jsonl",
+            rules=RULES in subjects,
+            tokenizers=tuple(map(self._source, refs)),
+            processes=self._processes,
+        )
+        async with self._worker() as worker:
+            answer = await worker.ask(request, self._blobs.read(content.digest), on_progress)
+        outcomes = {
+            ref: Outcome(tokenizer=each.tokenizer, count=each.count, error=each.error)
+            for ref, each in (answer.counts or {}).items()
+        }
+        return outcomes | ({RULES: Outcome(report=answer.report)} if answer.report else {})
+
+    def _source(self, ref: str) -> wire.TokenizerSource:
+        if ref.startswith(_TIKTOKEN):
+            return wire.TokenizerSource(ref)
+        return wire.TokenizerSource(ref, str(self._bases.path(_base(ref))))
+
+    @contextlib.asynccontextmanager
+    async def _worker(self) -> "AsyncIterator[_Worker]":
+        """A worker that is gone after the block, with every process that it has made."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                # -P: modules in the server's working directory are not ours
+                *(sys.executable, "-P", "-m", _WORKER, "--nice", str(self._niceness)),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+                env=trainer_environment(1),
+                limit=_LINE_LIMIT,
+            )
+        except OSError as error:
+            raise AnalysisBroken(f"no process can be started: {error.strerror}") from error
+        try:
+            yield _Worker(process, self._stall_seconds)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, 9)
+            await process.wait()
+
+
+class _Worker:
+    """The conversation with one worker."""
+
+    def __init__(self, process: asyncio.subprocess.Process, stall_seconds: float) -> None:
+        self._process = process
+        self._stall_seconds = stall_seconds
+        self._complaints: deque[str] = deque(maxlen=5)
+
+    async def ask(
+        self,
+        request: wire.Request,
+        chunks: AsyncIterator[bytes],
+        on_progress: Callable[[int], Awaitable[bool]],
+    ) -> wire.Answer:
+        """The result; AnalysisBroken if there comes none."""
+        feeding = asyncio.create_task(self._feed(request, chunks))
+        complaining = asyncio.create_task(self._listen_to_complaints())
+        try:
+            answer = await self._listen(on_progress)
+            if answer is None:
+                await self._explain(feeding, complaining)
+            assert answer is not None
+            return answer
+        finally:
+            for task in (feeding, complaining):
+                task.cancel()
+            await asyncio.gather(feeding, complaining, return_exceptions=True)
+
+    async def _feed(self, request: wire.Request, chunks: AsyncIterator[bytes]) -> None:
+        given = self._process.stdin
+        assert given is not None
+        given.write(wire.encode(request))
+        async for chunk in chunks:
+            given.write(chunk)
+            await given.drain()
+        given.close()
+
+    async def _listen(self, on_progress: Callable[[int], Awaitable[bool]]) -> wire.Answer | None:
+        """The result; None if the worker ends, stalls, or need not go on."""
+        output = self._process.stdout
+        assert output is not None
+        while True:
+            try:
+                async with asyncio.timeout(self._stall_seconds):
+                    line = await output.readline()
+            except TimeoutError:
+                raise AnalysisBroken(
+                    f"its process has said nothing for {self._stall_seconds:g} s"
+                ) from None
+            if not line:
+                return None
+            answer = wire.decode_answer(line)
+            if answer.is_result:
+                return answer
+            if not await on_progress(answer.bytes_done):
+                raise AnalysisBroken("nobody wants to know any more")
+
+    async def _listen_to_complaints(self) -> None:
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            if text := line.decode(errors="replace").strip():
+                self._complaints.append(text[:300])
+
+    async def _explain(
+        self, feeding: "asyncio.Task[None]", complaining: "asyncio.Task[None]"
+    ) -> None:
+        """Raise what is known of a worker that has ended without a result."""
+        code = await self._process.wait()
+        error = feeding.exception() if feeding.done() and not feeding.cancelled() else None
+        if error is not None and not isinstance(error, ConnectionError):
+            raise error  # the bytes could not be read
+        await asyncio.wait([complaining], timeout=1)
+        last = self._complaints[-1] if self._complaints else ""
+        how = "was killed, maybe for memory" if code == _KILLED else f"ended with code {code}"
+        raise AnalysisBroken(f"its process {how}" + (f": {last}" if last else ""))
+
+
+def _base(source: str) -> BaseModel:
+    return BaseModel(id=source, source=source)

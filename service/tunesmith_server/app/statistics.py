@@ -1,0 +1,223 @@
+"""What is known of whole datasets: asking for it, reading it, waiting for it."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from tunesmith.dataset_rules import Finding
+from tunesmith.token_counts import TokenCount, decode_count, findings
+
+from tunesmith_server.app.resolution import resolution
+from tunesmith_server.app.scope import allowed, scope_of
+from tunesmith_server.domain.access import Principal
+from tunesmith_server.domain.analysis import RULES, Analysis, AnalysisState, Content
+from tunesmith_server.domain.dataset import Dataset
+from tunesmith_server.domain.errors import NotFound
+from tunesmith_server.domain.fine_tune import Spec
+from tunesmith_server.domain.model import BaseModel
+from tunesmith_server.domain.names import DatasetName, owned
+from tunesmith_server.ports import Analyser, Clock, Hints, Store, TenantScope, Transaction
+
+_LOOK_EVERY = 0.1
+_TRAINED = ("prompt_completion", "chat")
+"""The shapes of which tokens are counted: those that are trained on."""
+
+
+@dataclass(frozen=True)
+class TokenStatistics:
+    """The tokens of one version for one base."""
+
+    base: BaseModel
+    analysis: Analysis
+    count: TokenCount | None
+    """None until it is counted."""
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What matters to this base alone."""
+        return findings(self.count, self.base.context_length) if self.count else ()
+
+
+class Statistics:
+    """The use cases around whole datasets."""
+
+    def __init__(
+        self,
+        store: Store,
+        analyser: Analyser,
+        hints: Hints,
+        clock: Clock,
+        *,
+        plan_wait: float,
+        validate_wait: float,
+    ) -> None:
+        self._store = store
+        self._analyser = analyser
+        self._hints = hints
+        self._clock = clock
+        self._plan_wait = plan_wait
+        self._validate_wait = validate_wait
+
+    async def of(
+        self, principal: Principal, name: DatasetName, version: str, base_model: str
+    ) -> list[TokenStatistics]:
+        """For all listed bases that the tenant may use, or for the one of that id; NotFound.
+
+        What was not counted yet is asked for; a base that is named is made ready for it.
+        """
+        tenant = owned(name.tenant, principal.tenant, str(name))
+
+        def look(tx: Transaction) -> tuple[list[TokenStatistics], list[Analysis]]:
+            scope = scope_of(tx, tenant, name)
+            current = scope.dataset(name.id)
+            dataset = scope.dataset_version(name.id, version) if version else current
+            bases = (
+                [allowed(scope, tx.system.base_model(base_model))]
+                if base_model
+                else listed(tx, scope)
+            )
+            content = content_of(dataset)
+            if content is None or content.shape not in _TRAINED:
+                return [], []
+            known = _by_subject(scope, content)
+            missing = {base.tokenizer_ref for base in bases} - known.keys()
+            asked = [Analysis(content, ref) for ref in sorted(missing)]
+            known |= {analysis.subject: analysis for analysis in asked}
+            return [_statistics(base, known[base.tokenizer_ref]) for base in bases], asked
+
+        found, missing = await self._store.read(look)
+        if missing:
+            await self._ask(tenant, missing)
+        if base_model and found and found[0].analysis.state.is_open:
+            self._analyser.make(found[0].base.tokenizer_ref)
+        return found
+
+    async def wait_for_tokens(self, tenant: str, spec: Spec) -> None:
+        """Return once the tokens that a plan of `spec` needs are counted, or after a while.
+
+        Only for what this machine can count: a plan does not wait for weights to be fetched.
+        """
+
+        def needed(tx: Transaction) -> Analysis | None:
+            scope = tx.of(tenant)
+            resolved = resolution(tx, scope, spec).resolved
+            if resolved is None or resolved.training.tokens is not None:
+                return None
+            content = content_of(scope.dataset(resolved.training.dataset))
+            if content is None or content.shape not in _TRAINED:
+                return None
+            ref = tx.system.base_model(resolved.base_model).tokenizer_ref
+            return scope.analyses.count(content, ref) or Analysis(content, ref)
+
+        async def counted() -> bool:
+            analysis = await self._store.read(needed)
+            return analysis is None or not analysis.state.is_open
+
+        analysis = await self._store.read(needed) if self._plan_wait else None
+        if analysis is None or not analysis.state.is_open:
+            return
+        if not await asyncio.to_thread(self._analyser.ready, analysis.subject):
+            return
+        await self._ask(tenant, [analysis])
+        await _until(counted, self._plan_wait)
+
+    async def wait_for_report(self, principal: Principal, name: DatasetName) -> bool:
+        """Whether the report of the current version is complete, after a while at most."""
+        tenant = owned(name.tenant, principal.tenant, str(name))
+
+        def is_complete(tx: Transaction) -> bool:
+            scope = scope_of(tx, tenant, name)
+            return not analysis_of(scope, scope.dataset(name.id)).state.is_open
+
+        async def complete() -> bool:
+            return await self._store.read(is_complete)
+
+        return await _until(complete, self._validate_wait)
+
+    async def _ask(self, tenant: str, analyses: Sequence[Analysis]) -> None:
+        now = self._clock.now()
+        await self._store.write(lambda tx: tx.of(tenant).analyses.add(analyses, now))
+        self._hints.notify("analysis")
+
+
+def begin(tx: Transaction, scope: TenantScope, dataset: Dataset) -> None:
+    """Ask for everything that is to be known of a new version."""
+    content = content_of(dataset)
+    if content is None:
+        return
+    refs = {base.tokenizer_ref for base in listed(tx, scope)}
+    subjects = sorted(refs) if dataset.shape in _TRAINED else []
+    if not dataset.report.get("analysed"):
+        subjects = [RULES, *subjects]
+    scope.analyses.add([Analysis(content, each) for each in subjects], dataset.version_time)
+
+
+def analysis_of(scope: TenantScope, dataset: Dataset) -> Analysis:
+    """How far the look at a whole version is."""
+    return analyses_of(scope, [dataset])[0]
+
+
+def analyses_of(scope: TenantScope, datasets: Sequence[Dataset]) -> list[Analysis]:
+    """As `analysis_of`, for many; a version that nobody will look at is complete as it is."""
+    known = {
+        (each.content.digest, each.content.reading): each
+        for each in scope.analyses.of({dataset.digest for dataset in datasets})
+        if each.subject == RULES
+    }
+    return [
+        known.get((dataset.digest, _complete(dataset).content.reading)) or _complete(dataset)
+        for dataset in datasets
+    ]
+
+
+def content_of(dataset: Dataset) -> Content | None:
+    """What of a version is analysed; None if no row of it could be read at all."""
+    if not dataset.shape:
+        return None
+    return Content(dataset.digest, dataset.shape, dataset.size_bytes, dataset.format)
+
+
+def _complete(dataset: Dataset) -> Analysis:
+    content = Content(dataset.digest, dataset.shape, dataset.size_bytes, dataset.format)
+    return Analysis(
+        content,
+        RULES,
+        AnalysisState.COMPLETE,
+        dataset.size_bytes,
+        complete_time=dataset.version_time,
+    )
+
+
+def listed(tx: Transaction, scope: TenantScope) -> list[BaseModel]:
+    """The bases that the tenant is shown."""
+    found = []
+    for base in tx.system.base_models():
+        with contextlib.suppress(NotFound):
+            if not base.hidden:
+                found.append(allowed(scope, base))
+    return found
+
+
+def _by_subject(scope: TenantScope, content: Content) -> dict[str, Analysis]:
+    return {
+        each.subject: each
+        for each in scope.analyses.of([content.digest])
+        if each.content.reading == content.reading
+    }
+
+
+def _statistics(base: BaseModel, analysis: Analysis) -> TokenStatistics:
+    count = decode_count(analysis.count) if analysis.count is not None else None
+    return TokenStatistics(base, replace(analysis, count=None), count)
+
+
+async def _until(holds: Callable[[], Awaitable[bool]], seconds: float) -> bool:
+    """Look again and again, for so long at most; whether it holds."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while not await holds():
+        if loop.time() >= end:
+            return False
+        await asyncio.sleep(min(_LOOK_EVERY, max(0.0, end - loop.time())))
+    return True
