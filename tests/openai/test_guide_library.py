@@ -18,7 +18,7 @@ from tests.openai.rows import PROMPT, answers, lines
 
 pytestmark = pytest.mark.slow
 
-PYTHON, CURL = "openai 0.28.1 (Python)", "curl"
+PYTHON, CURL = "openai-python 0.28.1", "curl"
 
 
 @dataclass
@@ -148,8 +148,8 @@ const fs = require("fs");
 """
 
 
-@works("openai@3.3.0 (Node)", "createCompletion", "createFile, chunked without a length")
-@works("openai@3.3.0 (Node)", "createFineTune, cancelFineTune, retrieveFineTune, and its errors")
+@works("openai@3 for Node", "createCompletion", "createFile, chunked without a length")
+@works("openai@3 for Node", "createFineTune, cancelFineTune, retrieveFineTune, and its errors")
 async def test_nodes_old_client(desk: Desk):
     home = environments.node(environments.OLD_NODE)
     (desk.folder / "old.js").write_text(NODE_3)
@@ -192,8 +192,10 @@ const fs = require("fs");
 """
 
 
-@works("openai@6 (Node)", "files, jobs, pagination to the end, events, completions, chat streamed")
-@works("openai@6 (Node)", "NotFoundError with code and request id")
+@works(
+    "openai@6 for Node", "files, jobs, pagination to the end, events, completions, chat streamed"
+)
+@works("openai@6 for Node", "NotFoundError with code and request id")
 async def test_nodes_current_sdk(desk: Desk):
     home = environments.node(environments.NEW_NODE)
     (desk.folder / "new.js").write_text(NODE_NEW)

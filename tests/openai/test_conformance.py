@@ -1,0 +1,44 @@
+"""docs/reference/openai.md says what the tests show, and no endpoint is missing from it."""
+
+import importlib
+import inspect
+import os
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import pytest
+from tunesmith_server.edge.http.app import endpoints
+
+from tests.openai.conformance import Row, page, rows_of
+
+_HERE = Path(__file__).parent
+_PAGE = _HERE.parents[1] / "docs" / "reference" / "openai.md"
+
+
+def rows() -> list[Row]:
+    """Every row that a test carries."""
+    found: list[Row] = []
+    for path in sorted(_HERE.glob("test_*.py")):
+        module = importlib.import_module(f"tests.openai.{path.stem}")
+        for name, value in vars(module).items():
+            if name.startswith("test_"):
+                found += rows_of(getattr(value, "pytestmark", []))
+    return found
+
+
+@pytest.mark.skipif("OPENAI_CONFORMANCE" in os.environ, reason="the page is being written")
+def test_the_page_has_the_rows_that_the_tests_show():
+    assert _PAGE.read_text() == page(rows()), "run `python scripts/openai_conformance.py`"
+
+
+def test_no_row_is_shown_with_two_statuses():
+    by_what: dict[tuple[str, str], set[str]] = {}
+    for row in rows():
+        by_what.setdefault((row.endpoint, row.what), set()).add(row.status)
+    assert not {what: found for what, found in by_what.items() if len(found) > 1}
+
+
+def test_every_endpoint_has_a_row():
+    table = endpoints(*(MagicMock() for _ in inspect.signature(endpoints).parameters))
+    answered = {f"{verb} {path.replace(':path', '')}" for verb, path, *_ in table}
+    assert answered <= {row.endpoint for row in rows()}
