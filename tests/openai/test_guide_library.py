@@ -236,6 +236,7 @@ print("SHOWN " + json.dumps([steps, logged[0], len(logged) - steps, used]))
 
 
 @works("openai wandb sync", "-i with a job of either API")
+@works("GET /v1/fine_tuning/jobs/{job}", "jobs of the old API")
 @differs(
     "openai wandb sync",
     "without -i",

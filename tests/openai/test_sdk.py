@@ -109,6 +109,7 @@ made = [
 @differs(
     JOB, "result_files", "the ids of the rows of the guide's results.csv, not step_metrics.csv"
 )
+@differs("GET /v1/files", "bytes of results", "0 in the list; the file itself says its size")
 async def test_a_job_is_made_trained_and_shown(desk: Desk, job: dict[str, object]):
     assert job["object"] == "fine_tuning.job"
     assert job["model"] == "gpt-3.5-turbo"
@@ -139,6 +140,13 @@ async def test_a_job_is_made_trained_and_shown(desk: Desk, job: dict[str, object
     results = await desk.run("client.files.content(id).read()", id=_first(job["result_files"]))
     assert results.splitlines()[0].startswith("step,elapsed_tokens,")
     assert "validation_loss" in results.splitlines()[0]
+    sizes = await desk.run(
+        """
+listed = [file.bytes for file in client.files.list(purpose="fine-tune-results")]
+[listed, client.files.retrieve(id).bytes]
+"""
+    )
+    assert sizes == [[0], len(results)]
 
 
 def _first(values: object) -> str:
