@@ -16,7 +16,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "client"), str(ROOT / "service")]
 
-from tests.openai.conformance import Row, page  # noqa: E402
+from tests.openai.conformance import Row, files, page  # noqa: E402
+
+_PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "tests.openai.conformance")
 
 
 def main() -> int:
@@ -24,7 +26,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         shown = Path(folder) / "rows.jsonl"
         ran = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "tests/openai", *sys.argv[1:]],
+            [*_PYTEST, *map(str, files()), *sys.argv[1:]],
             cwd=ROOT,
             env={**os.environ, "OPENAI_CONFORMANCE": str(shown)},
         )

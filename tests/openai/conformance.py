@@ -4,8 +4,11 @@ A test carries the rows that it proves. `scripts/openai_conformance.py` runs the
 the rows of those that passed; a test compares the page with the rows that there are.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +39,25 @@ def differs(endpoint: str, what: str, how: str) -> Any:
 def not_offered(endpoint: str, what: str, why: str) -> Any:
     """This is refused clearly."""
     return pytest.mark.conformance(Row(endpoint, what, NOT_OFFERED, why))
+
+
+def files() -> list[Path]:
+    """The test files whose tests carry rows."""
+    tests = Path(__file__).parents[1]
+    return [
+        path
+        for path in sorted(tests.rglob("test_*.py"))
+        if "openai.conformance" in path.read_text()
+    ]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Note the rows of a test that passes: for `pytest -p tests.openai.conformance`."""
+    yield
+    with Path(os.environ["OPENAI_CONFORMANCE"]).open("a") as file:
+        for row in rows_of(item.iter_markers("conformance")):
+            file.write(json.dumps(asdict(row)) + "\n")
 
 
 def rows_of(marks: Iterable[pytest.Mark]) -> list[Row]:

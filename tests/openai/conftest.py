@@ -1,10 +1,8 @@
 """A service with the OpenAI-compatible port, and OpenAI's clients pointed at it."""
 
 import contextlib
-import json
-import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -19,17 +17,6 @@ from tests.integration.training import Training, training
 from tests.openai import environments
 from tests.openai.catalogue import database_in, prepare
 from tests.openai.clients import Command, PythonClient, python_client
-from tests.openai.conformance import rows_of
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Note the rows of a test that passes, where `scripts/openai_conformance.py` asks for them."""
-    yield
-    if target := os.environ.get("OPENAI_CONFORMANCE"):
-        with Path(target).open("a") as file:
-            for row in rows_of(item.iter_markers("conformance")):
-                file.write(json.dumps(asdict(row)) + "\n")
 
 
 @dataclass(frozen=True)

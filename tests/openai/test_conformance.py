@@ -9,17 +9,18 @@ from unittest.mock import MagicMock
 import pytest
 from tunesmith_server.edge.http.app import endpoints
 
-from tests.openai.conformance import Row, page, rows_of
+from tests.openai.conformance import Row, files, page, rows_of
 
-_HERE = Path(__file__).parent
-_PAGE = _HERE.parents[1] / "docs" / "reference" / "openai.md"
+_ROOT = Path(__file__).parents[2]
+_PAGE = _ROOT / "docs" / "reference" / "openai.md"
 
 
 def rows() -> list[Row]:
     """Every row that a test carries."""
     found: list[Row] = []
-    for path in sorted(_HERE.glob("test_*.py")):
-        module = importlib.import_module(f"tests.openai.{path.stem}")
+    for path in files():
+        name = ".".join(path.relative_to(_ROOT).with_suffix("").parts)
+        module = importlib.import_module(name)
         for name, value in vars(module).items():
             if name.startswith("test_"):
                 found += rows_of(getattr(value, "pytestmark", []))
