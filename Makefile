@@ -10,7 +10,7 @@ FUZZER := atheris==3.0.0
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-many test-gpu fuzz lint types protos bench bench-datasets bench-tokens bench-ingest light serve clean
+.PHONY: help install demo test test-fast test-many fuzz-http test-gpu fuzz lint types protos bench bench-http bench-datasets bench-tokens bench-ingest light serve clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ test-many: install ## the property tests of quota and life cycle with 10,000 exa
 	@$(BIN)/python -m pytest -q --hypothesis-profile=many --hypothesis-show-statistics --timeout 6000 \
 		tests/contract/test_quota.py tests/unit/domain/test_quota.py tests/unit/domain/test_decide.py tests/unit/domain/test_states.py
 
+fuzz-http: install ## 6,000 made-up requests to the OpenAI-compatible port, after its own OpenAPI document; minutes
+	@FUZZ_CASES=120 $(BIN)/python -m pytest -q tests/integration/http/test_schema.py
+
 test-gpu: install ## the tests that need a CUDA device
 	@$(BIN)/python -m pytest -q -m gpu
 
@@ -59,6 +62,9 @@ types: install ## mypy, strict
 
 protos: install ## regenerate the stubs of the contract
 	@$(BIN)/python scripts/protos.py
+
+bench-http: install ## what the OpenAI-compatible HTTP port costs over gRPC, as ratios; 1,000 watchers over SSE
+	@$(BIN)/python bench/http_edge.py
 
 bench: install ## what the service costs over an empty gRPC handler, as ratios; under a minute
 	@$(BIN)/python bench/run.py

@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.legacy_tool.conftest import environment
+from tests.openai.environments import old_python
 
 FASTER, MEMORY = 20, 1000
 _OURS = (
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=3, help="of ours; the best counts")
     asked = parser.parse_args()
-    python = environment()
+    python = old_python()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "rows.jsonl")
         write(path, asked.rows)

@@ -15,13 +15,17 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 ADMIN_KEY = "sk-ts-of-the-benchmark"
 _PREFIX = "tunesmithd: gRPC on "
+_HTTP_PREFIX = "tunesmithd: OpenAI-compatible API on "
 
 
 class Server:
     """A server process and its address."""
 
-    def __init__(self, process: subprocess.Popen[str], address: str) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str], address: str, http_address: str = ""
+    ) -> None:
         self.address = address
+        self.http_address = http_address
         self._process = psutil.Process(process.pid)
 
     def cpu_seconds(self) -> float:
@@ -43,11 +47,12 @@ def bare() -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def tunesmithd(data: Path) -> Iterator[Server]:
-    """The service on SQLite, with no slot to train in."""
+def tunesmithd(data: Path, *, http: bool = False) -> Iterator[Server]:
+    """The service on SQLite, with no slot to train in; with its HTTP port, if that is measured."""
     settings = {
         "TUNESMITH_DATA_DIR": str(data),
         "TUNESMITH_GRPC__LISTEN": "127.0.0.1:0",
+        "TUNESMITH_HTTP__LISTEN": "127.0.0.1:0" if http else "",
         "TUNESMITH_LOCAL__SLOTS": "0",
         "TUNESMITH_BOOTSTRAP_ADMIN_KEY": ADMIN_KEY,
         "TUNESMITH_LOG_LEVEL": "error",
@@ -55,9 +60,13 @@ def tunesmithd(data: Path) -> Iterator[Server]:
     }
     with _process([sys.executable, "-m", "tunesmith_server", "serve"], settings) as process:
         assert process.stdout
+        address = ""
         for line in process.stdout:
             if line.startswith(_PREFIX):
-                yield Server(process, line.removeprefix(_PREFIX).strip())
+                address = line.removeprefix(_PREFIX).strip()
+            if line.startswith(_HTTP_PREFIX) or (address and not http):
+                base = line.rpartition("http://")[2].strip().removesuffix("/v1")
+                yield Server(process, address, base if http else "")
                 return
         raise SystemExit("tunesmithd did not start")
 

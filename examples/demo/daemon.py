@@ -75,7 +75,8 @@ class Daemon:
             # a session of its own: Ctrl-C is for the demo, which then stops it in order
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tunesmith_server", "serve"],
-                env=self._environment | {"TUNESMITH_GRPC__LISTEN": address},
+                env=self._environment
+                | {"TUNESMITH_GRPC__LISTEN": address, "TUNESMITH_HTTP__LISTEN": ""},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

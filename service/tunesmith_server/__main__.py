@@ -80,6 +80,9 @@ async def _serve_until_told(settings: Settings) -> None:
         loop.add_signal_handler(number, told.set)
     async with serve(settings) as running:
         print(f"tunesmithd: gRPC on {running.address}", flush=True)
+        if running.http_address:
+            base = f"http://{running.http_address}/v1"
+            print(f"tunesmithd: OpenAI-compatible API on {base}", flush=True)
         if running.admin_key and not settings.bootstrap_admin_key:
             print("The platform-admin key, shown this once:", running.admin_key.secret, flush=True)
         await told.wait()

@@ -30,6 +30,7 @@ from tunesmith_server.app.accounts import Accounts
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.analysing import Analysing
 from tunesmith_server.app.api_keys import ApiKeys
+from tunesmith_server.app.assembled_uploads import AssembledUploads
 from tunesmith_server.app.auth import Keys, NewKey
 from tunesmith_server.app.authentication import Authenticator
 from tunesmith_server.app.catalogue import Catalogue
@@ -52,11 +53,13 @@ from tunesmith_server.app.submission import Submission
 from tunesmith_server.app.sweeping import Sweeper
 from tunesmith_server.app.tenants import Tenants
 from tunesmith_server.app.uploads import Uploads
+from tunesmith_server.app.use_cases import UseCases
 from tunesmith_server.app.versions import Versions
 from tunesmith_server.app.watch import Watches
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.tokens import Sealer
-from tunesmith_server.edge.grpc.server import GrpcEdge, UseCases
+from tunesmith_server.edge.grpc.server import GrpcEdge
+from tunesmith_server.edge.http.server import openai_edge
 from tunesmith_server.settings import Imports as ImportSettings
 from tunesmith_server.settings import Issuer, Settings
 
@@ -82,6 +85,8 @@ class Running:
 
     address: str
     """Of the gRPC port, with the port that was really taken."""
+    http_address: str
+    """Of the OpenAI-compatible port; empty if there is none."""
     admin_key: NewKey | None
     """The platform-admin key, if one was made just now."""
 
@@ -194,72 +199,83 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             is_alive=lambda owner: may_live(owner, node),
         )
         scheduler = Scheduler(store, admission, hints, clock, node=node, slots=slots)
+        datasets = Datasets(store, commands, admission, blobs, pager, clock)
+        assembled = AssembledUploads(
+            store,
+            commands,
+            admission,
+            blobs,
+            versions,
+            clock,
+            new_uid,
+            largest=int(settings.http.max_file_bytes),
+        )
         sweeper = Sweeper(
             store,
             blobs,
             admission,
+            assembled,
+            datasets,
             clock,
             interval=settings.sweeper.interval_seconds,
             age=timedelta(seconds=settings.sweeper.age_seconds),
         )
-        edge = GrpcEdge(
-            settings.grpc,
-            Authenticator(keys, identities, store),
-            UseCases(
-                fine_tunes=FineTunes(store, pager),
-                submission=Submission(
-                    store,
-                    commands,
-                    admission,
-                    sealer,
-                    hints,
-                    clock,
-                    new_uid,
-                    statistics,
-                    node=node,
-                    slots=slots,
-                ),
-                steering=Steering(commands, admission, hints, clock),
-                explaining=Explaining(store, admission, clock, node=node, slots=slots),
-                watches=watches,
-                datasets=Datasets(store, commands, admission, blobs, pager, clock),
-                uploads=Uploads(
-                    store,
-                    commands,
-                    admission,
-                    blobs,
-                    versions,
-                    clock,
-                    new_uid,
-                    patience=settings.uploads.chunk_seconds,
-                ),
-                imports=Imports(
-                    store, commands, admission, blobs, _sources(settings.imports), versions, clock
-                ),
-                statistics=statistics,
-                preparing=Preparing(
-                    store,
-                    commands,
-                    blobs,
-                    versions,
-                    ProcessPreparation(),
-                    clock,
-                    data / "preparing",
-                ),
-                models=Models(
-                    store, commands, admission, artefacts, inference, pager, rates, clock
-                ),
-                tenants=Tenants(
-                    store, commands, admission, artefacts, pager, hints, clock, new_uid
-                ),
-                api_keys=ApiKeys(store, commands, keys, pager, clock),
-                accounts=Accounts(store, admission, pager, clock),
-                catalogue=catalogue,
-                commands=commands,
-                rates=rates,
+        authenticator = Authenticator(keys, identities, store)
+        use_cases = UseCases(
+            fine_tunes=FineTunes(store, pager),
+            submission=Submission(
+                store,
+                commands,
+                admission,
+                sealer,
+                hints,
+                clock,
+                new_uid,
+                statistics,
+                node=node,
+                slots=slots,
             ),
+            steering=Steering(commands, admission, hints, clock),
+            explaining=Explaining(store, admission, clock, node=node, slots=slots),
+            watches=watches,
+            datasets=datasets,
+            assembled_uploads=assembled,
+            uploads=Uploads(
+                store,
+                commands,
+                admission,
+                blobs,
+                versions,
+                clock,
+                new_uid,
+                patience=settings.uploads.chunk_seconds,
+            ),
+            imports=Imports(
+                store, commands, admission, blobs, _sources(settings.imports), versions, clock
+            ),
+            statistics=statistics,
+            preparing=Preparing(
+                store,
+                commands,
+                blobs,
+                versions,
+                ProcessPreparation(),
+                clock,
+                data / "preparing",
+            ),
+            models=Models(store, commands, admission, artefacts, inference, pager, rates, clock),
+            tenants=Tenants(store, commands, admission, artefacts, pager, hints, clock, new_uid),
+            api_keys=ApiKeys(store, commands, keys, pager, clock),
+            accounts=Accounts(store, admission, pager, clock),
+            catalogue=catalogue,
+            commands=commands,
+            rates=rates,
         )
+        edge = GrpcEdge(settings.grpc, authenticator, use_cases)
+        http = openai_edge(settings.http, authenticator, use_cases)
         address = await edge.start()
+        stack.push_async_callback(edge.stop, settings.drain_seconds)
+        http_address = await http.start() if http else ""
         background = [
             asyncio.create_task(hints.run(), name="hints"),
             asyncio.create_task(identities.run(), name="identities"),
@@ -274,13 +290,17 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             background.append(asyncio.create_task(analysing.run(), name="analysing"))
         for task in background:
             task.add_done_callback(_report_death)
-        log.info("serving", grpc=address, database=settings.database.split(":")[0])
+        kind = settings.database.split(":")[0]
+        log.info("serving", grpc=address, http=http_address, database=kind)
         try:
-            yield Running(address, admin_key)
+            yield Running(address, http_address, admin_key)
         finally:
             log.info("draining", seconds=settings.drain_seconds)
             watches.drain()
-            await edge.stop(settings.drain_seconds)
+            ends = [edge.stop(settings.drain_seconds)]
+            if http:
+                ends.append(http.stop(settings.drain_seconds))
+            await asyncio.gather(*ends)
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)

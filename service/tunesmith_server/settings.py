@@ -52,13 +52,17 @@ class Grpc(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if (self.tls_cert_file is None) is not (self.tls_key_file is None):
-            raise ValueError("tls_cert_file and tls_key_file go together: set both or neither")
+        _check_tls(self.tls_cert_file, self.tls_key_file)
         if self.client_ca_file and not self.tls_cert_file:
             raise ValueError("client_ca_file needs tls_cert_file and tls_key_file")
-        if self.tls_cert_file and self.tls_key_file:
-            check_pair(self.tls_cert_file, self.tls_key_file)
         return self
+
+
+def _check_tls(certificate: Path | None, key: Path | None) -> None:
+    if (certificate is None) is not (key is None):
+        raise ValueError("tls_cert_file and tls_key_file go together: set both or neither")
+    if certificate and key:
+        check_pair(certificate, key)
 
 
 def check_pair(certificate: Path, key: Path) -> None:
@@ -71,6 +75,40 @@ def check_pair(certificate: Path, key: Path) -> None:
         raise ValueError(
             f"{certificate} and {key} are no certificate with its unencrypted key, in PEM ({error})"
         ) from None
+
+
+class Http(BaseModel, frozen=True, extra="forbid"):
+    """The OpenAI-compatible HTTP port."""
+
+    listen: str = Field(
+        "127.0.0.1:8080", description="address and port; port 0 picks a free one, nothing is none"
+    )
+    max_body_bytes: ByteSize = Field(ByteSize(16 * 2**20), description="largest JSON body taken")
+    max_file_bytes: ByteSize = Field(ByteSize(8 * 2**30), description="largest file taken")
+    body_seconds: float = Field(
+        60, gt=0, description="a request of which nothing more comes for so long is given up"
+    )
+    alive_seconds: float = Field(15, gt=0, description="a quiet stream shows life this often")
+    head_seconds: float = Field(
+        20, gt=0, description="a request line with its headers comes within so long"
+    )
+    origins: tuple[str, ...] = Field((), description="web origins that may call it; CORS")
+    tls_cert_file: FilePath | None = Field(
+        None, description="certificate chain in PEM, the server's first; with it the port is HTTPS"
+    )
+    tls_key_file: FilePath | None = Field(None, description="the certificate's private key in PEM")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        _check_tls(self.tls_cert_file, self.tls_key_file)
+        return self
+
+    @field_validator("listen")
+    @classmethod
+    def _address(cls, listen: str) -> str:
+        if listen and not listen.rpartition(":")[2].isdecimal():
+            raise ValueError(f"{listen!r} is not of the form address:port")
+        return listen
 
 
 class Local(BaseModel, frozen=True, extra="forbid"):
@@ -280,6 +318,7 @@ class Settings(BaseSettings):
         (), description="JSON: whose tokens are taken besides API keys, and for whom"
     )
     grpc: Grpc = Grpc()
+    http: Http = Http()
     local: Local = Local()
     analysis: Analysis = Analysis()
     inference: Inference = Inference()

@@ -40,6 +40,7 @@ class Daemon:
             **os.environ,
             "TUNESMITH_DATA_DIR": str(folder / "data"),
             "TUNESMITH_GRPC__LISTEN": self.address,
+            "TUNESMITH_HTTP__LISTEN": "127.0.0.1:0",
             "TUNESMITH_BOOTSTRAP_ADMIN_KEY": ADMIN_KEY,
             "TUNESMITH_DRAIN_SECONDS": "1",
             "PYTHONPATH": f"{ROOT / 'client'}:{ROOT / 'service'}",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from tunesmith_server.bootstrap import Running, serve
-from tunesmith_server.settings import Analysis, Grpc, Imports, Local, Settings, Watch
+from tunesmith_server.settings import Analysis, Grpc, Http, Imports, Local, Settings, Watch
 
 from tests.fakes.issuer import FakeIssuer
 from tests.integration.calls import ADMIN_KEY, ROWS, Caller, a_tenant, jsonl
@@ -21,6 +21,7 @@ def server_settings(database_url: str, tmp_path: Path) -> Settings:
         database_url=database_url,
         bootstrap_admin_key=SecretStr(ADMIN_KEY),
         grpc=Grpc(listen="127.0.0.1:0"),
+        http=Http(listen=""),
         local=Local(slots=0),
         analysis=Analysis(processes=0, validate_wait_seconds=0),
         watch=Watch(bookmark_seconds=0.3),

@@ -15,7 +15,7 @@ from tunesmith import _blocking as blocking
 from tunesmith import _transport as transport
 from tunesmith.cli._app import app
 from tunesmith_server.bootstrap import serve
-from tunesmith_server.settings import Grpc, Local, Settings
+from tunesmith_server.settings import Grpc, Http, Local, Settings
 from typer.testing import CliRunner
 
 from tests.fakes.certificates import Authority
@@ -55,6 +55,7 @@ async def secure(files: Files, database: str, **changes: Any) -> AsyncIterator[s
         grpc=Grpc(
             listen="127.0.0.1:0", tls_cert_file=files.cert, tls_key_file=files.key, **changes
         ),
+        http=Http(listen=""),
         local=Local(slots=0),
         drain_seconds=0.5,
     )

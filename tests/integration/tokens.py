@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from tunesmith.v1 import tenant_pb2
 from tunesmith_server.bootstrap import serve
-from tunesmith_server.settings import Grpc, Issuer, Local, Settings
+from tunesmith_server.settings import Grpc, Http, Issuer, Local, Settings
 
 from tests.fakes.issuer import AUDIENCE, FakeIssuer
 from tests.integration.calls import ADMIN_KEY, Caller, a_tenant
@@ -39,6 +39,7 @@ async def trusting(issuer: FakeIssuer, folder: Path, **changes: Any) -> AsyncIte
         bootstrap_admin_key=SecretStr(ADMIN_KEY),
         issuers=(Issuer.model_validate(trusted),),
         grpc=Grpc(listen="127.0.0.1:0"),
+        http=Http(listen=""),
         local=Local(slots=0),
         drain_seconds=0.5,
     )

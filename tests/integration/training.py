@@ -24,6 +24,7 @@ class Training:
 
     address: str
     data: Path
+    http_address: str = ""
 
     def let(self, run: fine_tune_pb2.FineTune, name: str = "go", attempt: int = 1) -> None:
         """Let the trainer go on that waits for a file of this name."""
@@ -49,7 +50,7 @@ async def training(
     try:
         with patch.object(bootstrap, "LocalBackend", scripted):
             async with bootstrap.serve(changed) as running:
-                yield Training(running.address, settings.data_dir)
+                yield Training(running.address, settings.data_dir, running.http_address)
     finally:
         for child in [c for each in backends for c in each._processes._children.values()]:
             child.kill()

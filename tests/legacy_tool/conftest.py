@@ -3,8 +3,6 @@
 import json
 import os
 import subprocess
-import sys
-import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +10,7 @@ from typing import Any
 
 import pytest
 
-_PACKAGES = ("openai==0.28.1", "pandas==2.0.3", "numpy<2", "openpyxl==3.1.5")
-_HOME = Path(__file__).parents[2] / ".cache" / "legacy-tool"
+from tests.openai.environments import old_python
 
 
 @dataclass(frozen=True)
@@ -32,35 +29,9 @@ class OldTool:
         return answer
 
 
-def environment() -> Path:
-    """The Python of the virtual environment, which is made on first use; some 15 seconds."""
-    marker = _HOME / f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    python = marker / "bin" / "python"
-    done = marker / ".complete"
-    if not done.exists():
-        import fcntl
-
-        _HOME.mkdir(parents=True, exist_ok=True)
-        with (_HOME / "lock").open("w") as lock:  # several workers of pytest may want it
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not done.exists():
-                venv.create(marker, with_pip=True, clear=True)
-                install = [str(python), "-m", "pip", "install", "-q"]
-                subprocess.run(
-                    [*install, "--disable-pip-version-check", *_PACKAGES], check=True, timeout=600
-                )
-                done.touch()
-    return python
-
-
 @pytest.fixture(scope="session")
 def old_tool() -> Iterator[OldTool]:
-    try:
-        python = environment()
-    except (subprocess.SubprocessError, OSError) as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"the old tool cannot be installed here: {error}")
+    python = old_python()
     driver = Path(__file__).with_name("driver.py")
     process = subprocess.Popen(
         [str(python), "-W", "ignore", str(driver)],

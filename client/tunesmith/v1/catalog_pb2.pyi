@@ -14,7 +14,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class BaseModel(_message.Message):
-    __slots__ = ("name", "uid", "etag", "labels", "annotations", "display_name", "create_time", "update_time", "source", "description", "licence", "licence_note", "context_length", "parameter_count", "adapted_layers", "price", "shutdown_time", "tokenizer")
+    __slots__ = ("name", "uid", "etag", "labels", "annotations", "display_name", "create_time", "update_time", "source", "description", "licence", "licence_note", "context_length", "parameter_count", "adapted_layers", "price", "shutdown_time", "tokenizer", "aliases")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +47,7 @@ class BaseModel(_message.Message):
     PRICE_FIELD_NUMBER: _ClassVar[int]
     SHUTDOWN_TIME_FIELD_NUMBER: _ClassVar[int]
     TOKENIZER_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
     name: str
     uid: str
     etag: str
@@ -65,7 +66,8 @@ class BaseModel(_message.Message):
     price: _common_pb2.Price
     shutdown_time: _timestamp_pb2.Timestamp
     tokenizer: str
-    def __init__(self, name: _Optional[str] = ..., uid: _Optional[str] = ..., etag: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., display_name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ..., description: _Optional[str] = ..., licence: _Optional[str] = ..., licence_note: _Optional[str] = ..., context_length: _Optional[int] = ..., parameter_count: _Optional[int] = ..., adapted_layers: _Optional[int] = ..., price: _Optional[_Union[_common_pb2.Price, _Mapping]] = ..., shutdown_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., tokenizer: _Optional[str] = ...) -> None: ...
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., uid: _Optional[str] = ..., etag: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., display_name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ..., description: _Optional[str] = ..., licence: _Optional[str] = ..., licence_note: _Optional[str] = ..., context_length: _Optional[int] = ..., parameter_count: _Optional[int] = ..., adapted_layers: _Optional[int] = ..., price: _Optional[_Union[_common_pb2.Price, _Mapping]] = ..., shutdown_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., tokenizer: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Connection(_message.Message):
     __slots__ = ("name", "uid", "etag", "labels", "annotations", "display_name", "create_time", "update_time", "provider", "base_url", "api_key")

@@ -66,7 +66,7 @@ DATASET_FORMAT_XLSX: DatasetFormat
 DATASET_FORMAT_TXT: DatasetFormat
 
 class Dataset(_message.Message):
-    __slots__ = ("name", "uid", "etag", "labels", "annotations", "display_name", "create_time", "update_time", "state", "digest", "parent_digest", "version_number", "shape", "size_bytes", "example_count", "file_name", "findings", "statistics", "version_time", "format", "analysis")
+    __slots__ = ("name", "uid", "etag", "labels", "annotations", "display_name", "create_time", "update_time", "state", "digest", "parent_digest", "version_number", "shape", "size_bytes", "example_count", "file_name", "findings", "statistics", "version_time", "format", "analysis", "expire_time")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +102,7 @@ class Dataset(_message.Message):
     VERSION_TIME_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     ANALYSIS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     name: str
     uid: str
     etag: str
@@ -123,7 +124,8 @@ class Dataset(_message.Message):
     version_time: _timestamp_pb2.Timestamp
     format: DatasetFormat
     analysis: DatasetAnalysis
-    def __init__(self, name: _Optional[str] = ..., uid: _Optional[str] = ..., etag: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., display_name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[DatasetState, str]] = ..., digest: _Optional[str] = ..., parent_digest: _Optional[str] = ..., version_number: _Optional[int] = ..., shape: _Optional[_Union[DatasetShape, str]] = ..., size_bytes: _Optional[int] = ..., example_count: _Optional[int] = ..., file_name: _Optional[str] = ..., findings: _Optional[_Iterable[_Union[_common_pb2.Finding, _Mapping]]] = ..., statistics: _Optional[_Union[DatasetStatistics, _Mapping]] = ..., version_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., format: _Optional[_Union[DatasetFormat, str]] = ..., analysis: _Optional[_Union[DatasetAnalysis, _Mapping]] = ...) -> None: ...
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., uid: _Optional[str] = ..., etag: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., display_name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[DatasetState, str]] = ..., digest: _Optional[str] = ..., parent_digest: _Optional[str] = ..., version_number: _Optional[int] = ..., shape: _Optional[_Union[DatasetShape, str]] = ..., size_bytes: _Optional[int] = ..., example_count: _Optional[int] = ..., file_name: _Optional[str] = ..., findings: _Optional[_Iterable[_Union[_common_pb2.Finding, _Mapping]]] = ..., statistics: _Optional[_Union[DatasetStatistics, _Mapping]] = ..., version_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., format: _Optional[_Union[DatasetFormat, str]] = ..., analysis: _Optional[_Union[DatasetAnalysis, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class DatasetAnalysis(_message.Message):
     __slots__ = ("state", "bytes_done", "error", "complete_time")

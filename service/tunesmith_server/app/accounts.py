@@ -1,13 +1,19 @@
 """What a tenant has used, is charged, and has done: usage, ledger, audit."""
 
+import contextlib
+from collections.abc import Mapping, Sequence
+
 from tunesmith_server.app import filters
 from tunesmith_server.app.admission import Admission, UsageRow
 from tunesmith_server.app.pages import Page, Pager, PageRequest
+from tunesmith_server.app.scope import allowed
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.audit import AuditRecord
+from tunesmith_server.domain.errors import NotFound
+from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.names import OWN_TENANT, TenantName, owned
-from tunesmith_server.domain.quota import LedgerEntry
-from tunesmith_server.ports import Clock, Store
+from tunesmith_server.domain.quota import Dimension, LedgerEntry
+from tunesmith_server.ports import Clock, Store, Transaction
 
 
 class Accounts:
@@ -24,6 +30,26 @@ class Accounts:
         tenant = owned(name.tenant, principal.tenant, str(name))
         now = self._clock.now()
         return await self._store.read(lambda tx: self._admission.usage(tx.of(tenant), now))
+
+    async def of_bases(
+        self, principal: Principal, dimensions: Sequence[Dimension]
+    ) -> list[tuple[BaseModel, Mapping[Dimension, UsageRow]]]:
+        """What the caller's tenant may use of each base that it may, by the tightest limit."""
+        now = self._clock.now()
+
+        def read(tx: Transaction) -> list[tuple[BaseModel, Mapping[Dimension, UsageRow]]]:
+            scope = tx.of(owned(OWN_TENANT, principal.tenant, "tenants/-"))
+            found: list[tuple[BaseModel, Mapping[Dimension, UsageRow]]] = []
+            for base in tx.system.base_models():
+                with contextlib.suppress(NotFound):
+                    if not allowed(scope, base).hidden:
+                        rows = {
+                            d: self._admission.tightest(scope, d, base.id, now) for d in dimensions
+                        }
+                        found.append((base, rows))
+            return found
+
+        return await self._store.read(read)
 
     async def ledger(
         self, principal: Principal, parent: TenantName, page: PageRequest

@@ -32,7 +32,7 @@ from tunesmith_server.domain.quota import (
     shown_scope,
     tenant_scope,
 )
-from tunesmith_server.domain.upload import KeptUpload
+from tunesmith_server.domain.upload import KeptUpload, UploadPart
 from tunesmith_server.ports import TenantScope, Usage
 
 _WAITING = (Dimension.FINE_TUNES_QUEUED,)
@@ -195,6 +195,17 @@ class Admission:
         if found := scope.reserve(upload.uid, asked, now):
             raise QuotaExceeded(upload.tenant, found)
 
+    def keep_part(self, scope: TenantScope, part: UploadPart, now: datetime) -> None:
+        """Hold what a part of an upload takes, or QuotaExceeded."""
+        asked = asks(scope.chain(), self.defaults, Dimension.DATASET_BYTES, part.size_bytes, now)
+        if found := scope.reserve(part.uid, asked, now):
+            raise QuotaExceeded(part.tenant, found)
+
+    def parts_gone(self, scope: TenantScope, parts: Sequence[UploadPart], now: datetime) -> None:
+        """Give back what parts hold: they are a version, or are thrown away."""
+        for part in parts:
+            scope.release(part.uid, (Dimension.DATASET_BYTES,), now)
+
     def upload_gone(self, scope: TenantScope, upload: KeptUpload, now: datetime) -> None:
         """Give back what an upload holds: it goes on, is a version, or is thrown away."""
         scope.release(upload.uid, (Dimension.DATASET_BYTES,), now)
@@ -287,6 +298,16 @@ class Admission:
             if row.limit is not None or row.used or row.reserved or amount:
                 rows.append(row)
         return rows
+
+    def tightest(
+        self, scope: TenantScope, dimension: Dimension, base_model: str, now: datetime
+    ) -> UsageRow:
+        """Of the limits for a base and for all bases, the one that has the least room."""
+        rows = [self._row(scope, dimension, "", now, 0)]
+        if any(limit_key(dimension, base_model) in tenant.limits for tenant in scope.chain()):
+            rows.append(self._row(scope, dimension, base_model, now, 0))
+        limited = [row for row in rows if row.remaining is not None]
+        return min(limited, key=lambda row: row.remaining or 0) if limited else rows[-1]
 
     def _per_job(self, scope: TenantScope, run: FineTune) -> list[QuotaViolation]:
         worst = worst_case(run)

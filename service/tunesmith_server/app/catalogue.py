@@ -6,10 +6,15 @@ from dataclasses import replace
 
 from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.pages import Page, Pager, PageRequest
-from tunesmith_server.app.scope import allowed
+from tunesmith_server.app.scope import allowed, base_named
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.catalogue import BUILT_IN
-from tunesmith_server.domain.errors import AlreadyExists, NotFound, ResourceInUse
+from tunesmith_server.domain.errors import (
+    AlreadyExists,
+    InvalidArgument,
+    NotFound,
+    ResourceInUse,
+)
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.ports import Store, Transaction
 
@@ -23,12 +28,15 @@ class Catalogue:
         self._pager = pager
 
     async def install(self) -> None:
-        """Record the built-in entries that are missing; entries that were edited stay."""
+        """Record the built-in entries that are missing; entries that were edited stay.
+
+        A name that somebody has made another entry's alias is not missing.
+        """
 
         def work(tx: Transaction) -> None:
             for base in BUILT_IN:
                 try:
-                    tx.system.base_model(base.id)
+                    base_named(tx, base.id)
                 except NotFound:
                     tx.system.put_base_model(base)
 
@@ -71,6 +79,7 @@ class Catalogue:
         """The entry with these fields changed, and whether that changed anything.
 
         Runs that were submitted keep the price and the defaults that they were submitted with.
+        InvalidArgument for aliases that are not free.
         """
         changed = False
 
@@ -80,6 +89,7 @@ class Catalogue:
             after = replace(before, **changes)  # type: ignore[arg-type]
             changed = after != before
             if changed:
+                _check_aliases(tx, after)
                 tx.system.put_base_model(after)
             return after
 
@@ -101,14 +111,32 @@ class Catalogue:
         await self._commands.run(call, "", f"baseModels/{id}", bool, make)
 
     async def create(self, call: Call, base: BaseModel) -> BaseModel:
-        """Add an entry, or AlreadyExists: any Hugging Face id or folder, where machines have it."""
+        """Add an entry, or AlreadyExists: any Hugging Face id or folder, where machines have it.
+
+        InvalidArgument for aliases that are not free. An id may not be another entry's alias.
+        """
 
         def make(tx: Transaction) -> BaseModel:
             try:
-                tx.system.base_model(base.id)
+                there = base_named(tx, base.id)
             except NotFound:
+                _check_aliases(tx, base)
                 tx.system.put_base_model(base)
                 return base
-            raise AlreadyExists(f"baseModels/{base.id}")
+            raise AlreadyExists(f"baseModels/{there.id}")
 
         return await self._commands.run(call, "", f"baseModels/{base.id}", BaseModel, make)
+
+
+def _check_aliases(tx: Transaction, base: BaseModel) -> None:
+    """InvalidArgument unless each alias means this entry and no other."""
+    for place, alias in enumerate(base.aliases):
+        where = f"base_model.aliases[{place}]"
+        if alias == base.id or alias in base.aliases[:place]:
+            raise InvalidArgument.of(where, f"{alias!r} is there already")
+        try:
+            other = base_named(tx, alias)
+        except NotFound:
+            continue
+        if other.id != base.id:
+            raise InvalidArgument.of(where, f"{alias!r} is a name of baseModels/{other.id} already")

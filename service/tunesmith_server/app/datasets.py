@@ -11,7 +11,7 @@ from tunesmith_server.app.scope import scope_of
 from tunesmith_server.app.statistics import analyses_of, analysis_of
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.dataset import Dataset
-from tunesmith_server.domain.errors import InvalidArgument, ResourceInUse
+from tunesmith_server.domain.errors import InvalidArgument, NotFound, ResourceInUse
 from tunesmith_server.domain.names import DatasetName, ModelName, TenantName, owned
 from tunesmith_server.ports import Blobs, Clock, Store, TenantScope, Transaction
 
@@ -117,6 +117,30 @@ class Datasets:
             return True
 
         await self._commands.run(call, tenant, DatasetName(tenant, name.id), bool, make)
+
+    async def expire(self, call: Call, name: DatasetName) -> bool:
+        """Delete a dataset whose time is over; whether it is gone.
+
+        One that runs under way use waits for them.
+        """
+
+        def make(tx: Transaction) -> bool:
+            now, scope = self._clock.now(), scope_of(tx, name.tenant, name)
+            dataset = scope.dataset(name.id)
+            if dataset.expire_time is None or dataset.expire_time > now:
+                raise ResourceInUse(str(name), "it has not expired")
+            if runs := scope.dataset_in_use(name.id):
+                raise ResourceInUse(str(name), f"runs under way use it: {', '.join(runs)}")
+            self._admission.dataset_deleted(scope, dataset, now)
+            scope.delete_dataset(name.id)
+            return True
+
+        try:
+            return await self._commands.run(call, name.tenant, name, bool, make, detail="expired")
+        except ResourceInUse:
+            return False
+        except NotFound:
+            return True
 
 
 def _analysed(scope: TenantScope, rows: Sequence[tuple[str, Dataset]]) -> list[tuple[str, Dataset]]:

@@ -354,7 +354,7 @@ class Dispatcher:
                 return run, []
             # first: its lock keeps the legacy names of models apart
             self._admission.end(scope, run, now, model=True)
-            named = self._publisher.record(scope, model, now)
+            named = self._publisher.record(scope, model, now, run.resolved.base_model_name)
             uploaded = Event(
                 Kind.MESSAGE, now, f"Uploaded model: {named.public_name}", attempt=run.attempt
             )

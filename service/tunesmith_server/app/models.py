@@ -8,7 +8,7 @@ from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.pages import Page, Pager, PageRequest
 from tunesmith_server.app.rates import Rates
-from tunesmith_server.app.scope import allowed, scope_of
+from tunesmith_server.app.scope import allowed, base_named, scope_of
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.completion import (
     AdapterRef,
@@ -61,6 +61,14 @@ class Models:
         tenant = owned(name.tenant, principal.tenant, str(name))
         return await self._store.read(lambda tx: scope_of(tx, tenant, name).model(name.id))
 
+    async def named(self, principal: Principal, text: str) -> tuple[BaseModel, Model | None]:
+        """What answers under a name: a base, or a tuned model and its base. NotFound.
+
+        `text` is a resource name, a public or legacy name, or a base model's id or alias.
+        """
+        served = await self._served(principal, text)
+        return served.base, served.model
+
     async def list(
         self, principal: Principal, parent: TenantName, page: PageRequest
     ) -> Page[Model]:
@@ -91,7 +99,7 @@ class Models:
     ) -> Completion:
         """What the model goes on with.
 
-        `model` is a resource name, a public or legacy name, or a base model's id.
+        `model` is a name as `named` takes it.
         """
         served = await self._served(principal, model)
         taken = await self._meter(principal, served, request)
@@ -142,7 +150,7 @@ class Models:
             if parse_model_name(text) and principal.tenant:
                 model = tx.of(principal.tenant).model_named(text)
                 return _Served(tx.system.base_model(model.base_model), model)
-            base = tx.system.base_model(text.removeprefix("baseModels/"))
+            base = base_named(tx, text)
             if principal.tenant:
                 allowed(tx.of(principal.tenant), base)
             return _Served(base, None)

@@ -1,14 +1,21 @@
 """A finished run becomes a model: its artefact is kept, its names are made."""
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tunesmith_server.domain.errors import NotFound
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.model import Model
-from tunesmith_server.domain.names import ModelName
+from tunesmith_server.domain.names import ID_PATTERN, ModelName
 from tunesmith_server.domain.naming import normalised
-from tunesmith_server.domain.public_names import LegacyName, PublicName, model_id, short_id
+from tunesmith_server.domain.public_names import (
+    LegacyName,
+    PublicName,
+    model_id,
+    parse_model_name,
+    short_id,
+)
 from tunesmith_server.ports import Artefacts, Backend, Clock, TenantScope
 
 
@@ -45,10 +52,14 @@ class Publisher:
             display_name=run.display_name,
         )
 
-    def record(self, scope: TenantScope, model: Model, now: datetime) -> Model:
-        """Record the model under the tenant's slug, in the transaction that ends its run."""
+    def record(self, scope: TenantScope, model: Model, now: datetime, base_name: str = "") -> Model:
+        """Record the model under the tenant's slug, in the transaction that ends its run.
+
+        Its public names begin with the base as the run named it: an alias stays what it is.
+        """
         tenant = scope.tenant()
-        parts = (model.base_model, normalised(tenant.organization or tenant.id), model.suffix)
+        base = _as_named(scope, model, base_name)
+        parts = (base, normalised(tenant.organization or tenant.id), model.suffix)
         named = replace(
             model,
             public_name=str(PublicName(*parts, short_id(model.uid))),
@@ -56,6 +67,18 @@ class Publisher:
         )
         scope.add_model(named)
         return named
+
+
+def _as_named(scope: TenantScope, model: Model, name: str) -> str:
+    """The base by the name that was used for it, also where a tuned model was gone on from."""
+    if model.parent_model is not None:
+        try:
+            name = scope.model(model.parent_model).public_name
+        except NotFound:  # deleted while the run went on
+            return model.base_model
+    parent = parse_model_name(name)
+    name = parent.base if parent else name.removeprefix("baseModels/")
+    return name if re.fullmatch(ID_PATTERN, name) else model.base_model
 
 
 def _free(scope: TenantScope, name: LegacyName) -> str:

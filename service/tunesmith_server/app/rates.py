@@ -24,12 +24,27 @@ _LIMITS_KEPT = 2.0
 """Seconds for which a tenant's limits are remembered."""
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How a tenant stands to one of its limits of a minute, as far as this process knows.
+
+    It counts what other replicas use only when it takes permits itself, which is every twentieth
+    part of the limit: `remaining` may be that much too high.
+    """
+
+    limit: int
+    remaining: int
+    reset_seconds: float
+    """Until the next minute begins."""
+
+
 @dataclass
 class _Permits:
-    """What is left in this process of what it has taken."""
+    """What is left in this process of what it has taken, and what nobody had taken then."""
 
     window: str = ""
     left: int = 0
+    room: int = 0
 
 
 class Rates:
@@ -54,13 +69,13 @@ class Rates:
             now = self._clock.now()
             window = period(dimension, now)
             if permits.window != window:
-                permits.window, permits.left = window, 0
+                permits.window, permits.left, permits.room = window, 0, limit
             missing = amount - permits.left
             if missing > 0:
                 share = max(missing, limit // SHARE)
-                taken = await self._from_store(tenant, dimension, share, now)
+                taken, permits.room = await self._from_store(tenant, dimension, share, now)
                 if not taken and share > missing:
-                    taken = await self._from_store(tenant, dimension, missing, now)
+                    taken, permits.room = await self._from_store(tenant, dimension, missing, now)
                 if not taken:
                     raise _refused(dimension, limit, amount, now)
                 permits.left += taken
@@ -72,9 +87,24 @@ class Rates:
         if permits and permits.window == period(dimension, self._clock.now()):
             permits.left += amount
 
+    def standing(self, tenant: str, dimension: Dimension) -> Standing | None:
+        """How things stand, from memory; None where no limit is known of."""
+        _, chain = self._chains.get(tenant, (0.0, ()))
+        limit = self._lowest(chain, dimension)
+        if limit is None:
+            return None
+        now, permits = self._clock.now(), self._permits.get((tenant, dimension))
+        remaining = limit
+        if permits and permits.window == period(dimension, now):
+            remaining = max(0, min(limit, permits.left + permits.room))
+        ends = reset_time(dimension, now)
+        return Standing(limit, remaining, (ends - now).total_seconds() if ends else 60.0)
+
     async def _limit(self, tenant: str, dimension: Dimension) -> int | None:
         """The lowest limit that applies; None if there is none."""
-        chain = await self._chain(tenant)
+        return self._lowest(await self._chain(tenant), dimension)
+
+    def _lowest(self, chain: Sequence[Tenant], dimension: Dimension) -> int | None:
         found = [b.limit for b in bounds(chain, self._admission.defaults, dimension)]
         return min((limit for limit in found if limit is not None), default=None)
 
@@ -90,13 +120,27 @@ class Rates:
 
     async def _from_store(
         self, tenant: str, dimension: Dimension, amount: int, now: datetime
-    ) -> int:
-        """Permits out of the counters of the tenant and all above it; 0 if there are too few."""
+    ) -> tuple[int, int]:
+        """Permits out of the counters of the tenant and all above it, and what is left in them.
 
-        def work(tx: Transaction) -> int:
+        0 permits if there are too few.
+        """
+
+        def work(tx: Transaction) -> tuple[int, int]:
             scope = tx.of(tenant)
-            wanted = asks(scope.chain(), self._admission.defaults, dimension, amount, now)
-            return 0 if scope.permits(wanted) else amount
+            chain, defaults = scope.chain(), self._admission.defaults
+            wanted = asks(chain, defaults, dimension, amount, now)
+            taken = 0 if scope.permits(wanted) else amount
+            window = period(dimension, now)
+            counters = {
+                (bound.scope, dimension, window): bound.limit
+                for bound in bounds(chain, defaults, dimension)
+                if bound.limit is not None
+            }
+            usage = scope.usage(counters)
+            used = {counter: usage[counter].used for counter in counters if counter in usage}
+            room = [limit - used.get(counter, 0) for counter, limit in counters.items()]
+            return taken, max(0, min(room, default=0))
 
         return await self._store.jot(work)
 

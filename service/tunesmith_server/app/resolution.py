@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from tunesmith.dataset_rules import NOT_TRAINED, RULES, Shape
 
 from tunesmith_server.app.counted import billable_tokens
-from tunesmith_server.app.scope import allowed
+from tunesmith_server.app.scope import allowed, base_named
 from tunesmith_server.domain.analysis import Content
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import (
@@ -23,6 +23,7 @@ from tunesmith_server.domain.fine_tune import Classification, DatasetVersion, Re
 from tunesmith_server.domain.hyperparameters import resolve
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.names import DatasetName, ModelName, can_name, checked_id, owned
+from tunesmith_server.domain.public_names import parse_model_name
 from tunesmith_server.ports import TenantScope, Transaction
 
 DEFAULT_SEED = 42
@@ -136,7 +137,10 @@ def _base(tx: Transaction, scope: TenantScope, text: str) -> tuple[BaseModel, st
     try:
         if not can_name(text):
             raise NotFound(text)
-        return allowed(scope, tx.system.base_model(text.removeprefix("baseModels/"))), None
+        if parse_model_name(text):
+            model = scope.model_named(text)
+            return allowed(scope, tx.system.base_model(model.base_model)), model.name.id
+        return allowed(scope, base_named(tx, text)), None
     except NotFound:
         usable = _usable(tx, scope)
         raise BaseModelUnknown(

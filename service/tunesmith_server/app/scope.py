@@ -14,6 +14,18 @@ def scope_of(tx: Transaction, tenant: str, name: ResourceName) -> TenantScope:
         raise NotFound(str(name)) from None
 
 
+def base_named(tx: Transaction, text: str) -> BaseModel:
+    """The base of this id, in full or alone, or the one that has it among its aliases; NotFound."""
+    id = text.removeprefix("baseModels/")
+    try:
+        return tx.system.base_model(id)
+    except NotFound:
+        for base in tx.system.base_models():
+            if id in base.aliases:
+                return base
+        raise
+
+
 def allowed(scope: TenantScope, base: BaseModel) -> BaseModel:
     """The base if the tenant, and every tenant above it, may use it.
 

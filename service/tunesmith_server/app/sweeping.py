@@ -1,4 +1,4 @@
-"""What nothing refers to any more goes, after a while."""
+"""What nothing refers to any more goes, after a while, and what was to be kept for a time alone."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,6 +8,10 @@ from datetime import timedelta
 import structlog
 
 from tunesmith_server.app.admission import Admission
+from tunesmith_server.app.assembled_uploads import AssembledUploads
+from tunesmith_server.app.commands import Call
+from tunesmith_server.app.datasets import Datasets
+from tunesmith_server.domain.access import Principal, Role
 from tunesmith_server.domain.errors import DomainError, NotFound, QuotaExceeded, RequestInProgress
 from tunesmith_server.domain.upload import KeptUpload
 from tunesmith_server.ports import Blobs, Clock, Store, Transaction
@@ -15,10 +19,12 @@ from tunesmith_server.ports import Blobs, Clock, Store, Transaction
 log = structlog.get_logger(__name__)
 
 _BATCH = 100
+_SYSTEM = Call(Principal("system", None, Role.PLATFORM_ADMIN), "DatasetService/DeleteDataset")
+"""Who the audit log says it was: nobody's key."""
 
 
 class Sweeper:
-    """Ends uploads whose time is over, and removes bytes that nothing refers to.
+    """Ends uploads and datasets whose time is over, and removes bytes that nothing refers to.
 
     Safe on several replicas at once: each step looks again before it takes anything.
 
@@ -33,6 +39,8 @@ class Sweeper:
         store: Store,
         blobs: Blobs,
         admission: Admission,
+        assembled: AssembledUploads,
+        datasets: Datasets,
         clock: Clock,
         *,
         interval: float,
@@ -41,6 +49,8 @@ class Sweeper:
         self._store = store
         self._blobs = blobs
         self._admission = admission
+        self._assembled = assembled
+        self._datasets = datasets
         self._clock = clock
         self._interval = interval
         self._age = age
@@ -58,6 +68,9 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """One round."""
+        while await self._assembled.sweep(_BATCH):
+            pass
+        await self._expire()
         after = ""
         while found := await self._page(after):
             for upload in found:
@@ -65,6 +78,19 @@ class Sweeper:
             after = found[-1].uid
         removed = await self._blobs.sweep(self._referred_to, self._age, self._known)
         log.info("swept", removed=len(removed))
+
+    async def _expire(self) -> None:
+        """Delete the datasets whose time is over and that no run under way uses."""
+        now, after, gone = self._clock.now(), None, 0
+        while found := await self._store.read(
+            lambda tx, after=after: tx.system.expired_datasets(now, after, _BATCH)  # type: ignore[misc]
+        ):
+            for _, name in found:
+                gone += await self._datasets.expire(_SYSTEM, name)
+            at, name = found[-1]
+            after = (at, name.tenant, name.id)
+        if gone:
+            log.info("datasets_expired", count=gone)
 
     async def _page(self, after: str) -> Sequence[KeptUpload]:
         return await self._store.read(lambda tx: tx.system.uploads(after, _BATCH))

@@ -135,7 +135,7 @@ class Tenants:
     async def get(self, principal: Principal, name: TenantName) -> Tenant:
         """The tenant, or NotFound."""
         id = owned(name.tenant, principal.tenant, str(name))
-        return await self._store.read(lambda tx: tx.system.tenant(id))
+        return await self._store.peek(lambda tx: tx.system.tenant(id))
 
     async def list(self, page: PageRequest) -> Page[Tenant]:
         """Every tenant, newest first."""
@@ -362,4 +362,7 @@ def _clear(scope: TenantScope, clock: Clock, admission: Admission) -> list[str]:
             scope.delete_dataset(dataset.name.id)
     for upload in scope.uploads():
         admission.upload_gone(scope, upload, now)
+    for assembled in scope.assembled_uploads():
+        admission.parts_gone(scope, scope.upload_parts(assembled.id), now)
+        scope.delete_assembled_upload(assembled.id)
     return gone

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
@@ -32,7 +32,12 @@ from tunesmith_server.domain.errors import (
 )
 from tunesmith_server.domain.names import DatasetName, TenantName, owned
 from tunesmith_server.domain.tenant import SensitiveDataPolicy
-from tunesmith_server.domain.upload import KEPT_FOR, KeptUpload
+from tunesmith_server.domain.upload import (
+    KEPT_FOR,
+    LONGEST_EXPIRY,
+    SHORTEST_EXPIRY,
+    KeptUpload,
+)
 from tunesmith_server.ports import Blobs, BlobWriter, Clock, Store, Transaction
 
 log = structlog.get_logger(__name__)
@@ -67,10 +72,13 @@ class Piece:
 
 @dataclass(frozen=True)
 class Sent:
-    """What the caller sends; `sha256` gives what it says the whole has, once all was read."""
+    """What the caller sends; what it says at the end can be asked for once all was read."""
 
     pieces: AsyncIterator[Piece]
     sha256: Callable[[], str]
+    """What the whole is to have; empty if nothing is said."""
+    keep_seconds: Callable[[], int | None] = lambda: None
+    """How long the dataset is to be kept; None is for good."""
 
 
 @dataclass(frozen=True)
@@ -264,6 +272,8 @@ class Uploads:
             report = await intake.finish(sent.sha256(), "finish.sha256")
         except ChecksumMismatch as error:
             raise _Hopeless(error) if kept else error from None
+        check_expiry(keep := sent.keep_seconds())
+        now = self._clock.now()
         new = NewVersion(
             name=name,
             blob=await writer.commit(),
@@ -272,8 +282,8 @@ class Uploads:
             file_name=upload.file_name,
             display_name=upload.display_name,
             labels=upload.labels or {},
+            expire_time=expiry(keep, now),
         )
-        now = self._clock.now()
         if upload.request_id:
             hash = upload.hash + new.blob.digest
             call = replace(call, request=Once(upload.request_id, call.method, hash))
@@ -345,6 +355,20 @@ class Uploads:
                     await part.discard()
         except DomainError as error:  # the sweeper counts it later
             log.warning("upload_not_counted", upload=kept.uid, error=str(error))
+
+
+def check_expiry(keep_seconds: int | None) -> None:
+    """InvalidArgument unless a dataset may be kept for so long."""
+    low, high = (int(bound.total_seconds()) for bound in (SHORTEST_EXPIRY, LONGEST_EXPIRY))
+    if keep_seconds is not None and not low <= keep_seconds <= high:
+        raise InvalidArgument.of(
+            "expires_after.seconds", f"is {keep_seconds}; a file is kept for {low} to {high}"
+        )
+
+
+def expiry(keep_seconds: int | None, now: datetime) -> datetime | None:
+    """When a dataset expires that is made now; None is never."""
+    return None if keep_seconds is None else now + timedelta(seconds=keep_seconds)
 
 
 class _Hopeless(Exception):

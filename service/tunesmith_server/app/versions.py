@@ -31,6 +31,8 @@ class NewVersion:
     display_name: str | None = None
     """None, here and for the labels: those of the version before."""
     labels: Mapping[str, str] | None = None
+    expire_time: datetime | None = None
+    """None is that of the version before."""
     parent_digest: str | None = None
     """What it was made from; None for the version before of the same name."""
 
@@ -98,6 +100,7 @@ class Versions:
             file_name=new.file_name,
             labels=dict(new.labels or {}),
             parent_digest=new.parent_digest or "",
+            expire_time=new.expire_time,
         )
         if current is not None:
             version = _after(current, version, new)
@@ -120,6 +123,7 @@ def _after(current: Dataset, version: Dataset, new: NewVersion) -> Dataset:
         parent_digest=version.parent_digest or current.digest,
         display_name=current.display_name if new.display_name is None else new.display_name,
         labels=current.labels if new.labels is None else version.labels,
+        expire_time=version.expire_time or current.expire_time,
     )
 
 

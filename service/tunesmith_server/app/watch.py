@@ -65,12 +65,16 @@ class Snapshot:
 
 @dataclass
 class Batch:
-    """Consecutive events of one run. `wire` is where an edge keeps its encoding of them."""
+    """Consecutive events of one run.
+
+    `wires` is where the edges keep their encodings of them, each under a name of its own: they are
+    the same for all watchers.
+    """
 
     run: FineTune
     events: Sequence[Event]
     cursor: str
-    wire: bytes = b""
+    wires: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def first(self) -> int:
@@ -153,10 +157,16 @@ class Watches:
         self._draining = asyncio.Event()
 
     async def watch(
-        self, principal: Principal, name: FineTuneName, cursor: str
+        self,
+        principal: Principal,
+        name: FineTuneName,
+        cursor: str,
+        *,
+        bookmark_every: float | None = None,
     ) -> AsyncIterator[Frame]:
         """A snapshot, then the events after `cursor`, then new ones until the run ends.
 
+        `bookmark_every` is how many seconds may pass without a frame, if not as many as usual.
         Raises NotFound, CursorInvalid, CursorExpired. Nothing of the database is held while waiting
         or while the caller is slow.
         """
@@ -172,10 +182,14 @@ class Watches:
         if at + 1 < oldest and at < run.last_event:
             raise CursorExpired(oldest)
         async with self._presence.watching(tenant):
-            async for frame in self._frames(tenant, run, at):
+            async for frame in self._frames(
+                tenant, run, at, bookmark_every or self._bookmark_every
+            ):
                 yield frame
 
-    async def _frames(self, tenant: str, run: FineTune, at: int) -> AsyncIterator[Frame]:
+    async def _frames(
+        self, tenant: str, run: FineTune, at: int, bookmark_every: float
+    ) -> AsyncIterator[Frame]:
         """The frames of a watch of `run` that stands after event number `at`."""
         yield Snapshot(run, self.cursors.of(run, at))
         deadline = monotonic() + self._max_age
@@ -197,7 +211,7 @@ class Watches:
                     reason = "draining" if self._draining.is_set() else "max age"
                     yield Closing(self.cursors.of(run, at), reason)
                     return
-                if not await self._news(waiting, min(self._bookmark_every, deadline - monotonic())):
+                if not await self._news(waiting, min(bookmark_every, deadline - monotonic())):
                     yield Bookmark(self.cursors.of(run, at))
 
     async def ended(self, principal: Principal, name: FineTuneName, within: float) -> FineTune:

@@ -46,5 +46,7 @@ class Dataset:
     parent_digest: str = ""
     version: int = 1
     """Counts the versions uploaded under this name, from 1."""
+    expire_time: datetime | None = None
+    """From then on it goes as soon as no run under way uses it; None is never."""
     analysis: Analysis | None = None
     """How far the look at the whole is. Not part of what is recorded: added when it is read."""

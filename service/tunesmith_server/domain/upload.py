@@ -1,7 +1,9 @@
-"""An upload that may go on: what the service remembers of it besides its bytes."""
+"""Uploads that are not datasets yet: what the service remembers of them besides their bytes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 KEPT_FOR = timedelta(hours=24)
 """How long what has arrived is kept after a stream of it was last open."""
@@ -20,3 +22,57 @@ class KeptUpload:
     kept_bytes: int
     """What counts against the quota: what had arrived when its last stream broke off."""
     expire_time: datetime
+
+
+ASSEMBLED_WITHIN = timedelta(hours=1)
+"""How long after it was begun an upload in parts can be completed."""
+MOST_PART_BYTES = 64 * 2**20
+MOST_PARTS = 10_000
+MOST_PENDING = 1_000
+"""Uploads in parts that a tenant may have under way at once."""
+SHORTEST_EXPIRY, LONGEST_EXPIRY = timedelta(hours=1), timedelta(days=30)
+"""Bounds of what a caller may ask a dataset to be kept for."""
+
+
+class AssemblyState(StrEnum):
+    """Where an upload in parts stands."""
+
+    PENDING = "pending"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class AssembledUpload:
+    """An upload whose parts come in any order, until a call says which of them, in which order."""
+
+    tenant: str
+    id: str
+    principal: str
+    file_name: str
+    mime_type: str
+    """As the caller says; nothing is decided by it."""
+    size_bytes: int
+    """What the parts must come to."""
+    keep_seconds: int | None
+    """How long the dataset is to be kept once it is made; None is for good."""
+    create_time: datetime
+    expire_time: datetime
+    state: AssemblyState = AssemblyState.PENDING
+    part_ids: Sequence[str] = ()
+    """Of which it was made, in order, once it is completed."""
+    dataset: str | None = None
+    """Id of what it became."""
+
+
+@dataclass(frozen=True)
+class UploadPart:
+    """One part that has arrived whole."""
+
+    tenant: str
+    upload: str
+    id: str
+    uid: str
+    """Where the bytes are in the blob store, and what holds their room in the quota."""
+    size_bytes: int
+    create_time: datetime

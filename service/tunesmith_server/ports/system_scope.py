@@ -9,8 +9,9 @@ from tunesmith_server.domain.events import Event
 from tunesmith_server.domain.fair_share import Share
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.model import BaseModel
+from tunesmith_server.domain.names import DatasetName
 from tunesmith_server.domain.tenant import ApiKey, Tenant
-from tunesmith_server.domain.upload import KeptUpload
+from tunesmith_server.domain.upload import AssembledUpload, KeptUpload
 from tunesmith_server.ports.analyses import SystemAnalyses
 from tunesmith_server.ports.rows import Claim, PageOf, Remembered
 
@@ -189,7 +190,20 @@ class SystemScope(Protocol):
         ...
 
     def known_uploads(self, uids: Sequence[str]) -> set[str]:
-        """Those of the uids whose uploads may go on."""
+        """Those of the uids that are of uploads that may go on, or of parts of uploads."""
+        ...
+
+    def expired_assemblies(self, now: datetime, limit: int) -> Sequence[AssembledUpload]:
+        """Uploads in parts of any tenant whose time is over, whatever came of them."""
+        ...
+
+    def expired_datasets(
+        self, now: datetime, after: tuple[datetime, str, str] | None, limit: int
+    ) -> Sequence[tuple[datetime, DatasetName]]:
+        """Datasets of any tenant that have expired, and when.
+
+        By expiry, tenant and id; those after such a place.
+        """
         ...
 
     def referred_to(self, digests: Sequence[str]) -> set[str]:

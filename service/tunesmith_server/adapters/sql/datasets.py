@@ -1,9 +1,10 @@
 """Statements about datasets and their versions, with the tenant in every one."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, or_, select
+from sqlalchemy import Connection, bindparam, delete, or_, select, tuple_
 
 from tunesmith_server.adapters.sql.documents import decoded, encoded, page_key, paged, upsert
 from tunesmith_server.adapters.sql.filters import filtered, label_column
@@ -69,6 +70,7 @@ class DatasetStatements:
             "create_time": dataset.create_time,
             "state": dataset.state.value,
             "labels": label_column(dataset.labels),
+            "expire_time": dataset.expire_time,
             "document": encoded(dataset),
         }
         statement = upsert(self._connection, DATASETS).values(**key, **current)
@@ -139,3 +141,15 @@ class DatasetStatements:
 
     def _versions_of(self, id: str) -> tuple[Any, Any]:
         return VERSIONS.c.tenant == self._tenant, VERSIONS.c.id == id
+
+
+def expired_datasets(
+    connection: Connection, now: datetime, after: tuple[datetime, str, str] | None, limit: int
+) -> Sequence[tuple[datetime, DatasetName]]:
+    """Datasets of any tenant that have expired, by expiry, tenant and id, after such a place."""
+    order = (DATASETS.c.expire_time, DATASETS.c.tenant, DATASETS.c.id)
+    statement = select(*order).where(DATASETS.c.expire_time <= now)
+    if after is not None:
+        statement = statement.where(tuple_(*order) > tuple_(*after))
+    rows = connection.execute(statement.order_by(*order).limit(limit))
+    return [(row.expire_time, DatasetName(row.tenant, row.id)) for row in rows]

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tunesmith_server.adapters.sql.analyses import SqlSystemAnalyses
-from tunesmith_server.adapters.sql.datasets import VERSIONS
+from tunesmith_server.adapters.sql.assembled_uploads import expired_assemblies, known_parts
+from tunesmith_server.adapters.sql.datasets import VERSIONS, expired_datasets
 from tunesmith_server.adapters.sql.documents import (
     by_place,
     decoded,
@@ -41,9 +42,10 @@ from tunesmith_server.domain.audit import AuditRecord
 from tunesmith_server.domain.errors import AlreadyExists, NotFound, ResourceInUse
 from tunesmith_server.domain.events import Event
 from tunesmith_server.domain.model import BaseModel, Model
+from tunesmith_server.domain.names import DatasetName
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tenant import ApiKey, Tenant
-from tunesmith_server.domain.upload import KeptUpload
+from tunesmith_server.domain.upload import AssembledUpload, KeptUpload
 from tunesmith_server.ports import PageOf, Remembered
 
 SECRETS: Any = SecretRow.__table__  # type: ignore[attr-defined]
@@ -299,9 +301,20 @@ class SqlSystemScope(QueueStatements):
         return all_uploads(self._connection, after, limit, expired_at)
 
     def known_uploads(self, uids: Sequence[str]) -> set[str]:
-        """Those of the uids whose uploads may go on."""
+        """Those of the uids that are of uploads that may go on, or of parts of uploads."""
         statement = select(UPLOADS.c.uid).where(UPLOADS.c.uid.in_(uids))
-        return set(self._connection.execute(statement).scalars())
+        found = set(self._connection.execute(statement).scalars())
+        return found | known_parts(self._connection, uids)
+
+    def expired_assemblies(self, now: datetime, limit: int) -> Sequence[AssembledUpload]:
+        """Uploads in parts of any tenant whose time is over."""
+        return expired_assemblies(self._connection, now, limit)
+
+    def expired_datasets(
+        self, now: datetime, after: tuple[datetime, str, str] | None, limit: int
+    ) -> Sequence[tuple[datetime, DatasetName]]:
+        """Datasets of any tenant that have expired."""
+        return expired_datasets(self._connection, now, after, limit)
 
     def referred_to(self, digests: Sequence[str]) -> set[str]:
         """Those of the digests that a version of a dataset or a run that has not ended has."""

@@ -118,12 +118,21 @@ class DatasetRow(SQLModel, table=True):
     """The current version of a dataset."""
 
     __tablename__ = "datasets"
-    __table_args__ = (Index("ix_datasets_page", "tenant", "create_time", "id"),)
+    __table_args__ = (
+        Index("ix_datasets_page", "tenant", "create_time", "id"),
+        Index(
+            "ix_datasets_expire",
+            "expire_time",
+            sqlite_where=text("expire_time IS NOT NULL"),
+            postgresql_where=text("expire_time IS NOT NULL"),
+        ),
+    )
     tenant: str = Field(primary_key=True, foreign_key="tenants.id")
     id: str = Field(primary_key=True)
     create_time: datetime = _moment()
     state: str | None
     labels: dict[str, str] | None = _labels()
+    expire_time: datetime | None = _moment(nullable=True)
     document: str = _document()
 
 
@@ -179,6 +188,37 @@ class UploadRow(SQLModel, table=True):
     header_hash: str
     kept_bytes: int = _amount()
     expire_time: datetime = _moment()
+
+
+class AssembledUploadRow(SQLModel, table=True):
+    """An upload in parts. `tenant` is no reference, as above."""
+
+    __tablename__ = "assembled_uploads"
+    __table_args__ = (Index("ix_assembled_uploads_expire", "expire_time"),)
+    tenant: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    state: str
+    expire_time: datetime = _moment()
+    document: str = _document()
+
+
+class UploadPartRow(SQLModel, table=True):
+    """A part that has arrived whole. `uid` names it in the blob store."""
+
+    __tablename__ = "upload_parts"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant", "upload"],
+            ["assembled_uploads.tenant", "assembled_uploads.id"],
+            ondelete="CASCADE",
+        ),
+    )
+    tenant: str = Field(primary_key=True)
+    upload: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    uid: str = Field(unique=True)
+    size_bytes: int = _amount()
+    create_time: datetime = _moment()
 
 
 class AnalysisRow(SQLModel, table=True):

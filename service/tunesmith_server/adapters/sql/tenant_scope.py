@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tunesmith_server.adapters.sql.analyses import SqlTenantAnalyses
+from tunesmith_server.adapters.sql.assembled_uploads import AssembledUploadStatements
 from tunesmith_server.adapters.sql.datasets import MODELS, DatasetStatements
 from tunesmith_server.adapters.sql.documents import (
     by_place,
@@ -35,7 +36,7 @@ from tunesmith_server.domain.names import ApiKeyName, ModelName
 from tunesmith_server.domain.quota import Ask, Dimension, Hold, LedgerEntry, tenant_scope
 from tunesmith_server.domain.states import State
 from tunesmith_server.domain.tenant import ApiKey, Tenant
-from tunesmith_server.domain.upload import KeptUpload
+from tunesmith_server.domain.upload import AssembledUpload, KeptUpload, UploadPart
 from tunesmith_server.ports import PageOf, Usage
 
 PRESENCE: Any = PresenceRow.__table__  # type: ignore[attr-defined]
@@ -60,6 +61,7 @@ class SqlTenantScope:
         self._runs = RunStatements(connection, tenant.id, locks)
         self._datasets = DatasetStatements(connection, tenant.id, locks)
         self._uploads = UploadStatements(connection, tenant.id, locks)
+        self._assembled = AssembledUploadStatements(connection, tenant.id, locks)
         self.analyses = SqlTenantAnalyses(connection, tenant.id)
 
     def tenant(self) -> Tenant:
@@ -161,6 +163,38 @@ class SqlTenantScope:
     def delete_upload(self, upload: KeptUpload) -> None:
         """Forget one."""
         self._uploads.delete(upload)
+
+    def assembled_uploads(self) -> Sequence[AssembledUpload]:
+        """Every upload in parts."""
+        return self._assembled.all()
+
+    def assembled_upload(self, id: str) -> AssembledUpload:
+        """The upload in parts, or NotFound."""
+        return self._assembled.get(id)
+
+    def pending_assemblies(self, now: datetime) -> int:
+        """How many uploads in parts can still be completed."""
+        return self._assembled.pending(now)
+
+    def put_assembled_upload(self, upload: AssembledUpload) -> None:
+        """Record a new or a changed upload in parts."""
+        self._assembled.put(upload)
+
+    def delete_assembled_upload(self, id: str) -> None:
+        """Forget an upload in parts, and its parts."""
+        self._assembled.delete(id)
+
+    def add_upload_part(self, part: UploadPart) -> None:
+        """Record a part."""
+        self._assembled.add_part(part)
+
+    def upload_parts(self, upload: str) -> Sequence[UploadPart]:
+        """The parts of an upload that have arrived."""
+        return self._assembled.parts(upload)
+
+    def delete_upload_parts(self, upload: str) -> None:
+        """Forget the parts of an upload."""
+        self._assembled.delete_parts(upload)
 
     # models
 

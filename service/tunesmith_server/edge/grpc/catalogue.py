@@ -13,7 +13,7 @@ from tunesmith_server.edge.grpc.stages import Context, call, principal
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
 _SETTABLE = (
-    *("display_name", "description", "licence", "licence_note"),
+    *("aliases", "display_name", "description", "licence", "licence_note"),
     *("context_length", "adapted_layers", "price", "tokenizer"),
 )
 _DOMAIN = {"price": "price_micros_per_million"}
@@ -37,6 +37,7 @@ class CatalogServicer(rpc.CatalogServiceServicer):
                 id=checked_id(request.base_model_id, "base_model_id"),
                 source=asked.source,
                 tokenizer=_tokenizer(asked.tokenizer),
+                aliases=tuple(asked.aliases),
                 display_name=asked.display_name,
                 description=asked.description,
                 licence=asked.licence,
@@ -56,6 +57,7 @@ class CatalogServicer(rpc.CatalogServiceServicer):
         asked = request.base_model
         fields = masked(asked, request.update_mask.paths or None, _SETTABLE, "base_model")
         values = {
+            "aliases": tuple(asked.aliases),
             "display_name": asked.display_name,
             "description": asked.description,
             "licence": asked.licence,
@@ -107,6 +109,7 @@ def _resource(base: BaseModel) -> pb.BaseModel:
     return pb.BaseModel(
         name=f"baseModels/{base.id}",
         uid=base.id,
+        aliases=base.aliases,
         display_name=base.display_name,
         source=base.source,
         description=base.description,

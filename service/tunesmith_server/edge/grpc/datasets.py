@@ -256,6 +256,7 @@ def _resource(dataset: Dataset) -> pb.Dataset:
         create_time=timestamp(dataset.create_time),
         update_time=timestamp(dataset.version_time),
         version_time=timestamp(dataset.version_time),
+        expire_time=timestamp(dataset.expire_time),
         state=_STATES[dataset.state],
         digest=dataset.digest,
         parent_digest=dataset.parent_digest,

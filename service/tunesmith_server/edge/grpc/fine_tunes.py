@@ -203,12 +203,15 @@ def _encoded(frame: Frame) -> pb.WatchFineTuneResponse | bytes:
             return b"".join(map(_wire, frame))
 
 
+_WIRE = "grpc"
+
+
 def _wire(batch: Batch) -> bytes:
     """The encoding of a batch: made once, for all its watchers."""
-    if not batch.wire:
+    if (wire := batch.wires.get(_WIRE)) is None:
         response = pb.WatchFineTuneResponse(
             events=[event_codec.event(batch.run, event) for event in batch.events],
             cursor=batch.cursor,
         )
-        batch.wire = response.SerializeToString()
-    return batch.wire
+        wire = batch.wires[_WIRE] = response.SerializeToString()
+    return wire

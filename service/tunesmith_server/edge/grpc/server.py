@@ -5,7 +5,6 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -26,24 +25,8 @@ from tunesmith.v1 import (
     tenant_pb2_grpc,
 )
 
-from tunesmith_server.app.accounts import Accounts
-from tunesmith_server.app.api_keys import ApiKeys
 from tunesmith_server.app.authentication import Authenticator
-from tunesmith_server.app.catalogue import Catalogue
-from tunesmith_server.app.commands import Commands
-from tunesmith_server.app.datasets import Datasets
-from tunesmith_server.app.explaining import Explaining
-from tunesmith_server.app.fine_tunes import FineTunes
-from tunesmith_server.app.imports import Imports
-from tunesmith_server.app.models import Models
-from tunesmith_server.app.preparing import Preparing
-from tunesmith_server.app.rates import Rates
-from tunesmith_server.app.statistics import Statistics
-from tunesmith_server.app.steering import Steering
-from tunesmith_server.app.submission import Submission
-from tunesmith_server.app.tenants import Tenants
-from tunesmith_server.app.uploads import Uploads
-from tunesmith_server.app.watch import Watches
+from tunesmith_server.app.use_cases import UseCases
 from tunesmith_server.domain.errors import Unavailable
 from tunesmith_server.edge.grpc.catalogue import CatalogServicer
 from tunesmith_server.edge.grpc.contract import ContractRules
@@ -68,29 +51,6 @@ SERVICES = tuple(
     for module in (fine_tune_pb2, dataset_pb2, model_pb2, tenant_pb2, catalog_pb2, runner_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 )
-
-
-@dataclass(frozen=True)
-class UseCases:
-    """What the edge calls."""
-
-    fine_tunes: FineTunes
-    submission: Submission
-    steering: Steering
-    explaining: Explaining
-    watches: Watches
-    datasets: Datasets
-    uploads: Uploads
-    imports: Imports
-    statistics: Statistics
-    preparing: Preparing
-    models: Models
-    tenants: Tenants
-    api_keys: ApiKeys
-    accounts: Accounts
-    catalogue: Catalogue
-    commands: Commands
-    rates: Rates
 
 
 class GrpcEdge:

@@ -1,0 +1,124 @@
+"""`/v1/models` and the very old `/v1/engines`."""
+
+from datetime import datetime
+from typing import Any
+
+from starlette.responses import Response
+
+from tunesmith_server.app.catalogue import Catalogue
+from tunesmith_server.app.models import Models
+from tunesmith_server.app.pages import MAX_PAGE, PageRequest
+from tunesmith_server.domain.errors import PermissionDenied
+from tunesmith_server.domain.model import BaseModel, Model
+from tunesmith_server.edge.http.calls import OWN, Incoming
+from tunesmith_server.edge.http.envelopes import json_response, naming_models
+
+_OWNER = "tunesmith"
+_EPOCH = 0
+"""Bases have no date of their own here."""
+
+
+class ModelEndpoints:
+    """Bases under all their names, and the tenant's own models under both of theirs."""
+
+    def __init__(self, models: Models, catalogue: Catalogue) -> None:
+        self._models = models
+        self._catalogue = catalogue
+
+    async def list(self, incoming: Incoming) -> Response:
+        """Every base that may be named, and every model of the tenant."""
+        shown = [
+            _base(base, name)
+            for base in await self._bases(incoming)
+            for name in (base.id, *base.aliases)
+        ]
+        token = ""
+        while True:
+            page = await self._models.list(incoming.principal, OWN, PageRequest(MAX_PAGE, token))
+            for model in page.rows:
+                shown += [_tuned(model, name, incoming) for name in _names(model)]
+            token = page.next_token
+            if not token:
+                break
+        return json_response({"object": "list", "data": shown})
+
+    async def get(self, incoming: Incoming) -> Response:
+        """One of them, under the name that was asked for."""
+        name = incoming.path("model")
+        base, model = await self._named(incoming, name)
+        shown = _tuned(model, name, incoming) if model else _base(base, name)
+        return json_response(shown)
+
+    async def delete(self, incoming: Incoming) -> Response:
+        """Delete a model of the tenant's own."""
+        name = incoming.path("model")
+        _, model = await self._named(incoming, name)
+        if model is None:
+            raise PermissionDenied(f"{name} is a base model, which a tenant cannot delete")
+        await self._models.delete(incoming.call(name), model.name)
+        return json_response({"id": name, "object": "model", "deleted": True})
+
+    async def engines(self, incoming: Incoming) -> Response:
+        """As the first of OpenAI's clients asked for models."""
+        bases = [_engine(base.id) for base in await self._bases(incoming)]
+        return json_response({"object": "list", "data": bases})
+
+    async def engine(self, incoming: Incoming) -> Response:
+        """One engine."""
+        name = incoming.path("engine")
+        await self._named(incoming, name)
+        return json_response(_engine(name))
+
+    async def _named(self, incoming: Incoming, name: str) -> tuple[BaseModel, Model | None]:
+        with naming_models():
+            return await self._models.named(incoming.principal, name)
+
+    async def _bases(self, incoming: Incoming) -> tuple[BaseModel, ...]:
+        page = await self._catalogue.list(incoming.principal, PageRequest(MAX_PAGE))
+        return page.rows
+
+
+def _names(model: Model) -> tuple[str, ...]:
+    """The modern name and the old guide's."""
+    return (model.public_name, model.legacy_name)
+
+
+def _tuned(model: Model, name: str, incoming: Incoming) -> dict[str, Any]:
+    return _model(name, model.create_time, incoming.organization, model.base_model)
+
+
+def _base(base: BaseModel, name: str) -> dict[str, Any]:
+    return _model(name, None, _OWNER, name)
+
+
+def _model(name: str, made: datetime | None, owner: str, root: str) -> dict[str, Any]:
+    """With what old clients read and with what new ones do."""
+    created = int(made.timestamp()) if made else _EPOCH
+    return {
+        "id": name,
+        "object": "model",
+        "created": created,
+        "owned_by": owner,
+        "permission": [
+            {
+                "id": f"modelperm-{name}",
+                "object": "model_permission",
+                "created": created,
+                "allow_create_engine": False,
+                "allow_sampling": True,
+                "allow_logprobs": True,
+                "allow_search_indices": False,
+                "allow_view": True,
+                "allow_fine_tuning": True,
+                "organization": owner if made else "*",
+                "group": None,
+                "is_blocking": False,
+            }
+        ],
+        "root": root,
+        "parent": root if made else None,
+    }
+
+
+def _engine(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "engine", "owner": _OWNER, "ready": True}

@@ -1,0 +1,50 @@
+"""Pausing and resuming with the current SDK; the trainer follows a script."""
+
+import pytest
+
+from tests.integration.calls import jsonl
+from tests.integration.training import until
+from tests.openai.clients import Raised
+from tests.openai.conformance import differs, works
+from tests.openai.conftest import Scripted, sdk
+from tests.openai.rows import answers
+
+PAUSE = "POST /v1/fine_tuning/jobs/{job}/pause"
+
+
+@works(PAUSE, "", "400 for a job that has ended")
+@works("POST /v1/fine_tuning/jobs/{job}/resume", "", "400 for a job that is not paused")
+@differs(PAUSE, "which jobs", "every job; OpenAI's server pauses reinforcement jobs alone")
+async def test_a_job_is_paused_and_resumed(scripted: Scripted):
+    async with scripted("prepared,metrics=1,checkpoint=1,wait=go,succeed") as service:
+        acme = await service.account("acme")
+        await acme.caller.upload(jsonl(answers()))
+        async with sdk(acme) as run:
+            job = await run(
+                "job = client.fine_tuning.jobs.create(model='ada', training_file='numbers'); job.id"
+            )
+            name = f"tenants/acme/fineTunes/{job}"
+            await until(acme.caller, name, "RUNNING")
+            with pytest.raises(Raised) as caught:
+                await run("client.fine_tuning.jobs.resume(job.id)")
+            assert (caught.value.kind, caught.value.status) == ("BadRequestError", 400)
+            pausing = await run("client.fine_tuning.jobs.pause(job.id)")
+            assert pausing["status"] in ("running", "paused")
+            await until(acme.caller, name, "PAUSED")
+            assert (await run("client.fine_tuning.jobs.retrieve(job.id)"))["status"] == "paused"
+            resumed = await run("client.fine_tuning.jobs.resume(job.id)")
+            assert resumed["status"] in ("queued", "running")
+            again = await until(acme.caller, name, "RUNNING")
+            assert service.training
+            service.training.let(again, attempt=2)
+            await until(acme.caller, name, "SUCCEEDED")
+            done = await run("client.fine_tuning.jobs.retrieve(job.id)")
+            assert done["status"] == "succeeded"
+            messages = await run(
+                "[e.message for e in client.fine_tuning.jobs.list_events(job.id, limit=100)]"
+            )
+            assert "Fine-tune paused" in messages
+            assert "Fine-tune resumed" in messages
+            with pytest.raises(Raised) as caught:
+                await run("client.fine_tuning.jobs.pause(job.id)")
+            assert (caught.value.kind, caught.value.status) == ("BadRequestError", 400)
