@@ -65,6 +65,15 @@ class Assembled:
     dataset: Dataset | None
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """What there is to know before parts are put together."""
+
+    upload: AssembledUpload
+    parts: Sequence[UploadPart]
+    policy: SensitiveDataPolicy
+
+
 class AssembledUploads:
     """Takes files in, in parts. What has arrived stays over a restart, and counts as kept."""
 
@@ -193,30 +202,26 @@ class AssembledUploads:
         """
         tenant = _tenant(call)
 
-        def look(
-            tx: Transaction,
-        ) -> tuple[Assembled | None, AssembledUpload, Sequence[UploadPart], SensitiveDataPolicy]:
+        def look(tx: Transaction) -> Assembled | _Begun:
             scope = tx.of(tenant)
             begun = scope.assembled_upload(upload)
-            done = _done(scope, begun, part_ids)
-            return (
-                done,
-                done.upload if done else _open(begun, self._clock.now()),
-                (() if done else scope.upload_parts(upload)),
-                policy_of(scope),
-            )
+            if (done := _done(scope, begun, part_ids)) is not None:
+                return done
+            _open(begun, self._clock.now())
+            return _Begun(begun, scope.upload_parts(upload), policy_of(scope))
 
-        done, begun, parts, policy = await self._store.read(look)
-        if done is not None:
-            return done
+        found = await self._store.read(look)
+        if isinstance(found, Assembled):
+            return found
+        begun, parts = found.upload, found.parts
         ordered = _ordered(begun, parts, part_ids)
+        hash = hashlib.md5(usedforsecurity=False)
         intake = Intake(
             tenant,
             _NO_LIMIT,
             file_name=begun.file_name,
-            sensitive=self._versions.searched_at_once(policy),
+            sensitive=self._versions.searched_at_once(found.policy),
         )
-        hash = hashlib.md5(usedforsecurity=False)
         async with self._blobs.writer() as writer:
             for part in ordered:
                 async with self._blobs.part(part.uid) as kept:
