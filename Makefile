@@ -39,7 +39,7 @@ test-many: install ## the property tests of quota and life cycle with 10,000 exa
 	@$(BIN)/python -m pytest -q --hypothesis-profile=many --hypothesis-show-statistics --timeout 6000 \
 		tests/contract/test_quota.py tests/unit/domain/test_quota.py tests/unit/domain/test_decide.py tests/unit/domain/test_states.py
 
-fuzz-http: install ## 6,000 made-up requests to the OpenAI-compatible port, after its own OpenAPI document; minutes
+fuzz-http: install ## 5,800 made-up requests to the OpenAI-compatible port, after its own OpenAPI document; minutes
 	@FUZZ_CASES=120 $(BIN)/python -m pytest -q tests/integration/http/test_schema.py
 
 test-gpu: install ## the tests that need a CUDA device

@@ -45,7 +45,7 @@ class Datasets:
             dataset = scope.dataset_version(name.id, version) if version else current
             return replace(dataset, analysis=analysis_of(scope, dataset))
 
-        return await self._store.read(read)
+        return await self._store.peek(read)
 
     async def list(
         self, principal: Principal, parent: TenantName, page: PageRequest
