@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tunesmith.dataset_rules import Inspector, encode_report
 from tunesmith_server.adapters.sql.migrations import migrate
@@ -26,6 +27,7 @@ from tunesmith_server.app.catalogue import Catalogue
 from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.once import Once
 from tunesmith_server.app.pages import Pager
+from tunesmith_server.app.statistics import Statistics
 from tunesmith_server.app.submission import Submission, Wish
 from tunesmith_server.bootstrap import UtcClock, new_uid
 from tunesmith_server.domain.access import Principal, Role
@@ -38,6 +40,7 @@ from tunesmith_server.ports import TenantScope, Transaction
 
 ROUNDS, GROUPS, CALLERS = 9, 8, 16
 _CALL = Call(Principal("bench", "acme", Role.EDITOR), "FineTuneService/CreateFineTune")
+_NOBODY: Any = None  # a create asks nobody to analyse anything
 _WISH = Wish(TenantName("acme"), Spec("tiny-random", "sums"))
 
 
@@ -90,7 +93,7 @@ async def bench_store(
     store, clock = SqlStore(url), UtcClock()
     limits = {"fine_tunes_queued": 10**9, "trained_tokens_per_month": 10**15, "models": 10**9}
     await store.write(lambda tx: _prepare(tx, limits))
-    commands, sealer = Commands(store, clock), Sealer(b"bench")
+    commands, sealer, hints = Commands(store, clock), Sealer(b"bench"), LocalHints()
     await Catalogue(store, commands, Pager(sealer)).install()
     try:
         yield (
@@ -100,9 +103,10 @@ async def bench_store(
                 commands,
                 admission or Admission({}),
                 sealer,
-                LocalHints(),
+                hints,
                 clock,
                 new_uid,
+                Statistics(store, _NOBODY, hints, clock, plan_wait=0, validate_wait=0),
                 node="bench",
                 slots=0,
             ),

@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def main() -> int:
             content,
             texts,
             wire.TokenizerSource(f"tiktoken:{name}"),
-            lambda n=name: load_encoding(n),
+            partial(load_encoding, name),
         )
         for name in ("r50k_base", "cl100k_base")
     ]

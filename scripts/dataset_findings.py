@@ -11,6 +11,7 @@ from pathlib import Path
 from tunesmith.dataset_rules import RULES, Finding, Inspector, Rule, Severity, Shape, leakage
 from tunesmith.dataset_rules.excerpts import excerpt
 from tunesmith.dataset_rules.illustrations import EXAMPLES, MAX_LINE_BYTES, NAMES, PAIRS, SHOWN
+from tunesmith.dataset_rules.sensitive import Policy
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "dataset-findings.md"
 _WIDEST = 320
@@ -23,7 +24,8 @@ _INTRODUCTION = (
     " it can be mended without anybody's judgement.\n\n"
     "What can be said of single lines is told while the file comes in. What belongs to the whole"
     " (repeated rows, classes, separators, and the statistics) is added by an analysis, which never"
-    " finds an error. LEAKAGE and NEAR_LEAKAGE are told of two files, the training data and the"
+    " finds an error, but for SECRET_FOUND and PERSONAL_DATA_FOUND where a tenant's policy is to"
+    " block. LEAKAGE and NEAR_LEAKAGE are told of two files, the training data and the"
     " validation data of a run.\n\n"
     "This page is written by `scripts/dataset_findings.py`; a test compares.\n\n"
 )
@@ -61,7 +63,10 @@ def finding(code: str) -> Finding:
             found = leakage(training, validation, Shape.PROMPT_COMPLETION)
     else:
         inspector = Inspector(
-            analyse=True, file_name=NAMES.get(code, ""), max_line_bytes=MAX_LINE_BYTES
+            analyse=True,
+            sensitive=Policy.WARN,
+            file_name=NAMES.get(code, ""),
+            max_line_bytes=MAX_LINE_BYTES,
         )
         inspector.feed(EXAMPLES[code])
         found = list(inspector.finish().findings)

@@ -200,6 +200,10 @@ def unreachable(address: str, *, tls: bool = False) -> UnavailableError:
     )
 
 
+_CUT = "Internal error from Core"
+"""What grpc.aio says where a stream that it was writing to was cut off at just that moment."""
+
+
 @contextmanager
 def translated(address: str) -> Iterator[None]:
     """Raise what a call to `address` raises as a TunesmithError."""
@@ -215,6 +219,8 @@ def _translate(error: Any, address: str) -> TunesmithError:
     details = _details(error.trailing_metadata() or ())
     message = error.details() or code.name
     if not details.reason:  # the transport speaks, not the service
+        if code is grpc.StatusCode.INTERNAL and message == _CUT:
+            code = grpc.StatusCode.UNAVAILABLE
         if code is grpc.StatusCode.UNAVAILABLE:
             message = f"lost the connection to {address} ({message})"
         elif code is grpc.StatusCode.DEADLINE_EXCEEDED:

@@ -144,6 +144,8 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             hints,
             clock,
             new_uid,
+            versions,
+            blobs,
             owner=owner,
             is_alive=lambda owner: may_live(owner, settings.local.node),
             attempts=settings.analysis.attempts,

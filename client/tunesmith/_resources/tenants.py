@@ -1,7 +1,7 @@
 """Tenants: who may use the platform, how much, and what they have used."""
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -15,6 +15,8 @@ from tunesmith.v1 import tenant_pb2 as pb
 from tunesmith.v1 import tenant_pb2_grpc as rpc
 
 SUSPENDED_RUNS = choices(pb.SuspendedRuns, "SUSPENDED_RUNS_")
+SENSITIVE_DATA = {"inherited": 0, **choices(pb.SensitiveDataPolicy, "SENSITIVE_DATA_POLICY_")}
+SensitiveData = Literal["inherited", "off", "warn", "block", "redact"]
 
 
 class Tenants:
@@ -38,6 +40,7 @@ class Tenants:
         organization: str = "",
         limits: Limits | None = None,
         naming: pb.NamingPolicy | None = None,
+        sensitive_data: SensitiveData | None = None,
         parent: str = "",
         share_weight: int | None = None,
         labels: Mapping[str, str] | None = None,
@@ -54,6 +57,8 @@ class Tenants:
             organization: its part of its models' names; `id` if empty.
             limits: what it may use.
             naming: how its models may be called.
+            sensitive_data: what becomes of secrets and personal data that are recognised in its
+                datasets; what the tenant above says, or `warn`, if left out.
             parent: the tenant above it, whose limits bound it too. Fixed once made.
             share_weight: its share of capacity that is short; 1 if left out.
             labels: key/value pairs for selection.
@@ -67,6 +72,7 @@ class Tenants:
             organization=organization,
             limits=as_messages(limits or {}),
             naming=naming,
+            sensitive_data=_sensitive_data(sensitive_data),
             parent_tenant=_names.tenant(parent) if parent else "",
             share_weight=share_weight,
             labels=labels or {},
@@ -99,6 +105,7 @@ class Tenants:
         organization: str | None = None,
         limits: Limits | None = None,
         naming: pb.NamingPolicy | None = None,
+        sensitive_data: SensitiveData | None = None,
         share_weight: int | None = None,
         labels: Mapping[str, str] | None = None,
         annotations: Mapping[str, str] | None = None,
@@ -118,6 +125,8 @@ class Tenants:
             organization: its part of the names of models to come.
             limits: all limits that it has of its own.
             naming: how its models may be called; the whole policy.
+            sensitive_data: what becomes of secrets and personal data in its datasets to come;
+                `inherited` for what the tenant above says.
             share_weight: its share of capacity that is short.
             labels: all labels.
             annotations: all annotations.
@@ -133,6 +142,7 @@ class Tenants:
             organization=organization or "",
             limits=as_messages(limits or {}),
             naming=naming,
+            sensitive_data=_sensitive_data(sensitive_data),
             share_weight=share_weight,
             labels=labels or {},
             annotations=annotations or {},
@@ -143,6 +153,7 @@ class Tenants:
             "organization": organization,
             "limits": limits,
             "naming": naming,
+            "sensitive_data": sensitive_data,
             "share_weight": share_weight,
             "labels": labels,
             "annotations": annotations,
@@ -248,3 +259,7 @@ class Tenants:
         return paged(
             self._calls, self._stub.ListAuditEvents, request, lambda page: page.audit_events
         )
+
+
+def _sensitive_data(policy: SensitiveData | None) -> Any:
+    return None if policy is None else choice("sensitive_data", policy, SENSITIVE_DATA)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,9 @@ from tunesmith.cli._output import document, show, show_all
 from tunesmith.cli._session import DIFFERS, Format, Session, command
 from tunesmith.cli._text import last, size, state, when
 from tunesmith.v1 import dataset_pb2 as pb
+
+if TYPE_CHECKING:
+    from tunesmith.dataset_rules import sensitive
 
 app = typer.Typer(no_args_is_help=True, help="Training and validation data.")
 Name = Annotated[str, typer.Argument(help="The dataset's id or name.", show_default=False)]
@@ -55,6 +58,25 @@ Version = Annotated[
     typer.Option(help="A version, by its number or digest. The current one if left out."),
 ]
 prepare.register(app)
+
+
+class SensitiveData(StrEnum):
+    """What secrets and personal data are to a check."""
+
+    OFF = "off"
+    WARN = "warn"
+    BLOCK = "block"
+
+
+OnSensitiveData = Annotated[
+    SensitiveData | None,
+    typer.Option(
+        "--sensitive-data",
+        help="Secrets and personal data: not looked for, told, or an error; as a tenant's policy"
+        " has it. Told, if what recognises them is installed.",
+        show_default=False,
+    ),
+]
 
 
 @command(app, "upload")
@@ -237,18 +259,24 @@ def check(
     session: Session,
     file: File,
     format: As = None,
+    sensitive_data: OnSensitiveData = None,
     encoding: Annotated[
         str, typer.Option(help="Count the tokens too, such as cl100k_base; needs tiktoken.")
     ] = "",
 ) -> None:
-    """Check a file here, without any service: the same findings. Exit code 3 if it has errors."""
+    """Check a file here, without any service: the same findings. Exit code 3 if it has errors.
+
+    \b
+    tunesmith datasets check tickets.jsonl
+    tunesmith datasets check tickets.jsonl --sensitive-data block
+    """
     # for this command alone: it brings msgspec, which others do not need
     from tunesmith import dataset_rules
     from tunesmith.dataset_rules import encode_report, inspect_file
 
     read_as = dataset_rules.Format(format) if format else None
     encoder = _statistics.encoder(encoding) if encoding else None
-    report = inspect_file(file, format=read_as)
+    report = inspect_file(file, format=read_as, sensitive=_policy(session, sensitive_data))
     count = _statistics.of_file(session, file, report.shape, encoder, read_as)
     if session.machine:
         document(session, encode_report(report) | _statistics.as_document(encoding, count))
@@ -266,6 +294,20 @@ def check(
     if not report.valid:
         session.note(f"error: {file} cannot be trained on as it is")
         raise typer.Exit(DIFFERS)
+
+
+def _policy(session: Session, asked: SensitiveData | None) -> "sensitive.Policy":
+    """What is asked for, or to warn if that can be done here; a word if it cannot."""
+    from tunesmith.dataset_rules.sensitive import INSTALL, Policy, is_installed
+
+    if is_installed():
+        return Policy((asked or SensitiveData.WARN).value)
+    if asked is None:
+        session.note(f"Secrets and personal data were not looked for; to have it: {INSTALL}")
+    elif asked is not SensitiveData.OFF:
+        what = f"what recognises secrets and personal data is not installed: {INSTALL}"
+        raise typer.BadParameter(what, param_hint="--sensitive-data")
+    return Policy.OFF
 
 
 def _upload(

@@ -37,6 +37,28 @@ ShareWeight = Annotated[
 ]
 
 
+class SensitiveData(StrEnum):
+    """What becomes of secrets and personal data in datasets."""
+
+    INHERITED = "inherited"
+    OFF = "off"
+    WARN = "warn"
+    BLOCK = "block"
+    REDACT = "redact"
+
+
+OnSensitiveData = Annotated[
+    SensitiveData | None,
+    typer.Option(
+        "--sensitive-data",
+        help="What becomes of secrets and personal data that are recognised in its datasets: not"
+        " looked for, told, an error, or taken out into a new version. If it says nothing, what the"
+        " tenant above says, or warn.",
+        show_default=False,
+    ),
+]
+
+
 class Running(StrEnum):
     """What becomes of runs under way."""
 
@@ -62,6 +84,7 @@ def create(
     share_weight: ShareWeight = None,
     label: _labels.Label = None,
     allow_model: AllowModel = None,
+    sensitive_data: OnSensitiveData = None,
     **naming: Any,
 ) -> None:
     """Make a tenant. Needs the key of a platform admin.
@@ -82,6 +105,7 @@ def create(
             organization=organization,
             limits=limits,
             naming=_naming.policy(naming),
+            sensitive_data=sensitive_data.value if sensitive_data else None,
             parent=parent,
             share_weight=share_weight,
             labels=_labels.parsed(label),
@@ -140,6 +164,7 @@ def update(
     allow_all_models: Annotated[
         bool, typer.Option("--allow-all-models", help="It may use every base model.")
     ] = False,
+    sensitive_data: OnSensitiveData = None,
     **naming: Any,
 ) -> None:
     """Change a tenant; what is not named stays. Limits: `tunesmith quotas set`.
@@ -162,6 +187,7 @@ def update(
             else None,
             "allowed_base_models": [] if allow_all_models else allow_model or None,
             "naming": _naming.policy(naming, before.naming),
+            "sensitive_data": sensitive_data.value if sensitive_data else None,
         }
         if all(value is None for value in changes.values()):
             raise typer.BadParameter("say what to change; --help lists what can be")
@@ -271,6 +297,11 @@ def _fields(tenant: pb.Tenant) -> dict[str, object]:
         "labels": ", ".join(f"{name}={value}" for name, value in sorted(tenant.labels.items())),
         "base models": ", ".join(tenant.allowed_base_models),
         **_naming.fields(tenant.naming),
+        "sensitive data": named(
+            pb.SensitiveDataPolicy, tenant.sensitive_data, "SENSITIVE_DATA_POLICY_"
+        )
+        if tenant.sensitive_data
+        else "",
         "created": when(tenant.create_time),
         **{
             f"limit {key(limit.dimension, limit.base_model)}": exactly(limit.dimension, limit.value)

@@ -480,6 +480,23 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "It cannot be read to its end, so examples would be missing.",
             "Open it in Excel and save it again, or save the sheet as CSV.",
         ),
+        # --- what nobody should learn -----------------------------------------------------------
+        "SECRET_FOUND": Rule(
+            _WARNING,
+            "A secret in the text",
+            "A model repeats what it was trained on: whoever may ask it may get the secret."
+            " Where the tenant's policy is to block, it is an error.",
+            "Withdraw the secret where it was issued, and remove it here. Where the tenant's policy"
+            " is to redact, a version with a placeholder in its place is made at once.",
+        ),
+        "PERSONAL_DATA_FOUND": Rule(
+            _WARNING,
+            "Personal data in the text",
+            "A model repeats what it was trained on, and cannot forget it when somebody asks for"
+            " that. Where the tenant's policy is to block, it is an error.",
+            "Remove it, or write something made up. Where the tenant's policy is to redact, a"
+            " version with a placeholder in its place is made at once.",
+        ),
     }
 )
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from tunesmith.dataset_rules.affixes import whole_words
 from tunesmith.dataset_rules.columns import Column, Columns
-from tunesmith.dataset_rules.excerpts import excerpt
+from tunesmith.dataset_rules.excerpts import Quotable, excerpt
 from tunesmith.dataset_rules.findings import Problem
 
 LONG_ROW: Final = 10_000
@@ -56,21 +56,21 @@ def lacks_ending(columns: Columns) -> bool:
     )
 
 
-def column_problems(columns: Columns) -> Iterator[tuple[Problem, int]]:
+def column_problems(columns: Columns, quotable: Quotable = str) -> Iterator[tuple[Problem, int]]:
     """What is to be said of the columns, and of how many rows."""
     if columns.row_count:
-        yield from _prompt(columns)
-        yield from _completion(columns)
+        yield from _prompt(columns, quotable)
+        yield from _completion(columns, quotable)
 
 
-def _prompt(columns: Columns) -> Iterator[tuple[Problem, int]]:
+def _prompt(columns: Columns, quotable: Quotable) -> Iterator[tuple[Problem, int]]:
     prompt, rows = columns.prompt, columns.row_count
     if columns.open_ended:
         return
     if prompt.mostly_upper:
         yield _upper("PROMPT_UPPER_CASE", "prompts", prompt), rows
     if prompt.identical:
-        words = f"all prompts are “{excerpt(prompt.prefix or '')}”"
+        words = f"all prompts are “{excerpt(quotable(prompt.prefix or ''))}”"
         yield Problem("PROMPTS_IDENTICAL", words), rows
         return
     if lacks_separator(columns):
@@ -78,29 +78,29 @@ def _prompt(columns: Columns) -> Iterator[tuple[Problem, int]]:
         advice = f"End each prompt with “{excerpt(columns.separator())}”."
         yield Problem("PROMPT_SUFFIX_MISSING", words, suggestion=advice), rows
     elif rows > 1:
-        yield from _suffix("PROMPT", "prompts", prompt)
+        yield from _suffix("PROMPT", "prompts", prompt, quotable)
     if removable_prompt_prefix(columns):
-        words = f"all prompts begin with “{excerpt(prompt.prefix or '')}”"
+        words = f"all prompts begin with “{excerpt(quotable(prompt.prefix or ''))}”"
         yield Problem("PROMPT_PREFIX_COMMON", words), rows
 
 
-def _completion(columns: Columns) -> Iterator[tuple[Problem, int]]:
+def _completion(columns: Columns, quotable: Quotable) -> Iterator[tuple[Problem, int]]:
     completion, rows = columns.completion, columns.row_count
     if completion.mostly_upper:
         yield _upper("COMPLETION_UPPER_CASE", "completions", completion), rows
     if completion.identical:
-        words = f"all completions are “{excerpt(completion.prefix or '')}”"
+        words = f"all completions are “{excerpt(quotable(completion.prefix or ''))}”"
         yield Problem("COMPLETIONS_IDENTICAL", words), rows
     else:
         if removable_completion_prefix(columns):
-            words = f"all completions begin with “{excerpt(completion.prefix or '')}”"
+            words = f"all completions begin with “{excerpt(quotable(completion.prefix or ''))}”"
             yield Problem("COMPLETION_PREFIX_COMMON", words), rows
         if lacks_ending(columns):
             words = "the completions do not end alike"
             advice = f"End each completion with “{excerpt(columns.ending())}”."
             yield Problem("COMPLETION_SUFFIX_MISSING", words, suggestion=advice), rows
         elif not (columns.open_ended or columns.classifies) and rows > 1:
-            yield from _suffix("COMPLETION", "completions", completion)
+            yield from _suffix("COMPLETION", "completions", completion, quotable)
     if completion.without_blank:
         words = "completions that do not begin with a blank"
         yield Problem("COMPLETION_SPACE_MISSING", words), completion.without_blank
@@ -111,9 +111,11 @@ def _upper(code: str, noun: str, column: Column) -> Problem:
     return Problem(code, f"{share:.0%} of the letters in {noun} are upper case")
 
 
-def _suffix(prefix: str, noun: str, column: Column) -> Iterator[tuple[Problem, int]]:
+def _suffix(
+    prefix: str, noun: str, column: Column, quotable: Quotable
+) -> Iterator[tuple[Problem, int]]:
     suffix, rows = column.ending, column.row_count
-    shown = excerpt(suffix)
+    shown = excerpt(quotable(suffix))
     if column.repeating:
         words = f"{noun} end with “{shown}”, but some have it before their end, too"
         yield Problem(f"{prefix}_SUFFIX_AMBIGUOUS", words), rows

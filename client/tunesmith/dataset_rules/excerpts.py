@@ -7,6 +7,10 @@ database, which differs from version to version: both sides must write the same 
 """
 
 import re
+from collections.abc import Callable
+
+Quotable = Callable[[str], str]
+"""What of a text may be quoted."""
 
 LIMIT = 60
 """The most characters of training text in one message."""

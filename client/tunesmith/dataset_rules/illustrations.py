@@ -107,6 +107,8 @@ _FILES: Mapping[str, str | bytes] = {
     "COMPLETION_SUFFIX_AMBIGUOUS": _pairs(("red ->", " rot. Dark red."), ("blue ->", " blau.")),
     "COMPLETION_SUFFIX_MISSING": _pairs(("red ->", " rot"), ("blue ->", " blau")),
     "COMPLETION_SPACE_MISSING": _pairs(("red ->", "rot"), ("blue ->", "blau")),
+    "SECRET_FOUND": '{"prompt": "Where is it?", "completion": " there, password: Tr0ub4dor&3x"}\n',
+    "PERSONAL_DATA_FOUND": '{"prompt": "Who is it?", "completion": " jane.doe@gmail.com"}\n',
     # --- the encoding ------------------------------------------------------------------
     "BOM": "\ufeff" + _GOOD,
     "CRLF": _GOOD.replace("\n", "\r\n"),

@@ -11,6 +11,7 @@ from tunesmith.dataset_rules.excerpts import plural
 from tunesmith.dataset_rules.findings import Finding, Problem, Severity
 from tunesmith.dataset_rules.report import Report
 from tunesmith.dataset_rules.scan import Sound, scan, scan_lines
+from tunesmith.dataset_rules.sensitive import SENSITIVE_CODES, Policy, judged
 from tunesmith.dataset_rules.shapes import Example, Shape
 from tunesmith.dataset_rules.sources import Format, Rows, open_source
 from tunesmith.dataset_rules.statistics import Statistics
@@ -30,7 +31,9 @@ class Inspector:
     kept; all are counted. Memory is bounded by the longest line, not by the size of the file.
 
     With `analyse` the look at the whole is taken in the same pass. It finds no errors: the report
-    without it says the same of every row and of whether the file can be trained on.
+    without it says the same of every row and of whether the file can be trained on. It looks for
+    secrets and personal data only where `sensitive` says so, and they alone can be errors: under
+    `BLOCK`. Raises SensitiveUnavailable if what recognises them is not installed.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Inspector:
         format: Format | None = None,
         file_name: str = "",
         analyse: bool = False,
+        sensitive: Policy = Policy.OFF,
         max_line_bytes: int = MAX_LINE_BYTES,
         findings_per_code: int = 100,
     ) -> None:
@@ -54,6 +58,7 @@ class Inspector:
         self._examples = 0
         self._text_bytes = 0
         self._analyse = analyse
+        self._sensitive = sensitive
         self._analysis: Analysis | None = None
         self._findings: list[Finding] = []
         self._counts: dict[str, int] = {}
@@ -76,7 +81,7 @@ class Inspector:
             for rows in self._source.finish():
                 self._take(rows)
             self._conclude()
-            self._report = self._write()
+            self._report = judged(self._write(), self._sensitive)
         return self._report
 
     def _take(self, rows: Rows) -> None:
@@ -102,7 +107,8 @@ class Inspector:
         self._text_bytes += sound.text_bytes
         if self._analyse and self._shape is not None:
             if self._analysis is None:
-                self._analysis = Analysis(self._shape)
+                searched = self._sensitive is not Policy.OFF
+                self._analysis = Analysis(self._shape, sensitive=searched)
             self._analysis.add(sound.examples, sound.numbers)
 
     def _examine(self, number: int, line: bytes) -> Example | None:
@@ -152,6 +158,9 @@ class Inspector:
             self._add(0, Problem("TOO_FEW_EXAMPLES", words))
         for found in self._analysis.findings() if self._analysis is not None else ():
             self._add(found.line, found.problem, count=found.count)
+        for code in SENSITIVE_CODES:
+            if (total := self._counts.get(code, 0)) > self._findings_per_code:
+                self._add_total(code, total)
 
     def _add_total(self, code: str, total: int) -> None:
         """Close the findings of a code of which not all are listed."""
@@ -180,6 +189,7 @@ class Inspector:
             analysed=self._analyse,
             format=self._source.format,
             encoding=self._source.encoding,
+            sensitive_searched=self._analyse and self._sensitive is not Policy.OFF,
             statistics=self._analysis.statistics() if self._analysis is not None else Statistics(),
         )
 
@@ -190,15 +200,21 @@ def inspect_file(
     shape: Shape | None = None,
     format: Format | None = None,
     analyse: bool = True,
+    sensitive: Policy = Policy.OFF,
     max_line_bytes: int = MAX_LINE_BYTES,
     findings_per_code: int = 100,
 ) -> Report:
-    """The report on a file, complete unless told otherwise; OSError if it cannot be read."""
+    """The report on a file; OSError if it cannot be read.
+
+    Secrets and personal data are looked for only if a policy is given, as what recognises them may
+    not be installed (SensitiveUnavailable); `Report.sensitive_searched` tells.
+    """
     inspector = Inspector(
         shape=shape,
         format=format,
         file_name=Path(path).name,
         analyse=analyse,
+        sensitive=sensitive,
         max_line_bytes=max_line_bytes,
         findings_per_code=findings_per_code,
     )

@@ -40,6 +40,8 @@ class Report:
     """As told or detected; None for a file that is none of these."""
     encoding: str = ""
     """Of the text, such as `utf-8` or `utf-16-le`; empty where there is none."""
+    sensitive_searched: bool = False
+    """Whether secrets and personal data were looked for: their findings are in it, if any."""
 
 
 def encode_report(report: Report) -> dict[str, Any]:

@@ -8,14 +8,23 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from tunesmith.dataset_rules import Report, decode_report, encode_report
+
+from tunesmith_server.app.sensitive_data import conclude, policy_of, redacted, searched
+from tunesmith_server.app.versions import NewVersion, Versions
 from tunesmith_server.domain.analysis import RULES, Outcome
-from tunesmith_server.domain.errors import NotFound, Unavailable
+from tunesmith_server.domain.audit import DONE, AuditRecord
+from tunesmith_server.domain.dataset import Dataset
+from tunesmith_server.domain.errors import NotFound, QuotaExceeded, Unavailable
+from tunesmith_server.domain.tenant import SensitiveDataPolicy
 from tunesmith_server.ports import (
     Analyser,
     AnalysisBroken,
     AnalysisClaim,
+    BlobRef,
+    Blobs,
     Clock,
     Hints,
     Store,
@@ -27,6 +36,8 @@ log = logging.getLogger(__name__)
 _LEASE = timedelta(seconds=10)
 _RENEWED_EVERY = 1.0
 _POLL = 2.0
+_SYSTEM = "system"
+"""Who makes what nobody asked for."""
 _AGAIN_AFTER = timedelta(seconds=2)
 """Doubled with each attempt."""
 
@@ -41,6 +52,8 @@ class Analysing:
         hints: Hints,
         clock: Clock,
         new_uid: Callable[[], str],
+        versions: Versions,
+        blobs: Blobs,
         *,
         owner: str,
         is_alive: Callable[[str], bool],
@@ -51,6 +64,8 @@ class Analysing:
         self._hints = hints
         self._clock = clock
         self._new_uid = new_uid
+        self._versions = versions
+        self._blobs = blobs
         self._owner = owner
         self._is_alive = is_alive
         self._attempts = attempts
@@ -74,7 +89,8 @@ class Analysing:
             await self._give_up(claim)
             return True
         try:
-            outcomes = await self._analysed(claim)
+            policy = await self._store.read(lambda tx: policy_of(tx.of(claim.tenant)))
+            outcomes = await self._analysed(claim, policy)
         except AnalysisBroken as error:
             await self._again(claim, str(error))
         except NotFound as error:
@@ -88,7 +104,7 @@ class Analysing:
             await self._again(claim, f"it failed within the service ({type(error).__name__})")
         else:
             if outcomes is not None:
-                await self._finish(claim, outcomes)
+                await self._conclude(claim, outcomes, policy)
         return True
 
     async def _claim(self) -> AnalysisClaim | None:
@@ -108,7 +124,9 @@ class Analysing:
             )
         )
 
-    async def _analysed(self, claim: AnalysisClaim) -> dict[str, Outcome] | None:
+    async def _analysed(
+        self, claim: AnalysisClaim, policy: SensitiveDataPolicy
+    ) -> dict[str, Outcome] | None:
         """What came of each subject; None if nobody wants to know any more."""
         lost = False
         done = 0
@@ -132,11 +150,48 @@ class Analysing:
 
         renewing = asyncio.create_task(renew(), name="analysis lease")
         try:
-            outcomes = await self._analyser.analyse(claim.content, claim.subjects, progress)
+            outcomes = await self._analyser.analyse(
+                claim.content, claim.subjects, progress, sensitive=searched(policy).value
+            )
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
         return None if lost else dict(outcomes)
+
+    async def _conclude(
+        self, claim: AnalysisClaim, outcomes: dict[str, Outcome], policy: SensitiveDataPolicy
+    ) -> None:
+        """Record what came of the subjects, as the tenant's policy has it.
+
+        Under REDACT the version without what was found comes with the same transaction: nobody can
+        train on the one before it.
+        """
+        found = outcomes.get(RULES)
+        if found is None or found.report is None:
+            await self._finish(claim, outcomes)
+            return
+        decision = conclude(policy, decode_report(found.report))
+        outcomes[RULES] = Outcome(report=encode_report(decision.report))
+        if not decision.redact:
+            await self._finish(claim, outcomes)
+            return
+        digest, now = claim.content.digest, self._clock.now()
+        there = await self._store.read(lambda tx: tx.of(claim.tenant).datasets_of(digest))
+        clean = await redacted(self._blobs, there[0]) if there else None
+
+        def work(tx: Transaction) -> None:
+            if not tx.system.analyses.finish(claim, outcomes, now) or clean is None:
+                return
+            for dataset in tx.of(claim.tenant).datasets_of(digest):
+                self._versions.add(tx, _without(dataset, *clean), now)
+                tx.system.add_audit([_record(dataset, now)])
+
+        try:
+            await self._store.write(work)
+        except QuotaExceeded as error:
+            words = f"there is no room for the version without sensitive data: {error}"
+            await self._finish(claim, outcomes | {RULES: Outcome(error=words)})
+        self._versions.announce()
 
     async def _finish(self, claim: AnalysisClaim, outcomes: dict[str, Outcome]) -> None:
         now = self._clock.now()
@@ -164,3 +219,27 @@ class Analysing:
         await self._store.write(
             lambda tx: tx.system.analyses.give_back(claim, due=now, counts=False)
         )
+
+
+def _without(dataset: Dataset, blob: BlobRef, report: Report) -> NewVersion:
+    """The version of a dataset without secrets and personal data."""
+    return NewVersion(
+        name=dataset.name,
+        blob=blob,
+        report=report,
+        created_by=_SYSTEM,
+        file_name=dataset.file_name,
+        parent_digest=dataset.digest,
+    )
+
+
+def _record(dataset: Dataset, now: datetime) -> AuditRecord:
+    return AuditRecord(
+        time=now,
+        tenant=dataset.name.tenant,
+        principal=_SYSTEM,
+        method="DatasetService/PrepareDataset",
+        resource=str(dataset.name),
+        result=DONE,
+        detail=f"sensitive data: redacted from {dataset.digest}",
+    )

@@ -13,6 +13,7 @@ from tunesmith.dataset_rules import Report
 from tunesmith_server.app.admission import Admission, UsageRow
 from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.intake import Intake
+from tunesmith_server.app.sensitive_data import policy_of
 from tunesmith_server.app.uploads import check_expiry, expiry
 from tunesmith_server.app.versions import NewVersion, Versions
 from tunesmith_server.domain.dataset import Dataset
@@ -27,6 +28,7 @@ from tunesmith_server.domain.errors import (
 )
 from tunesmith_server.domain.names import DatasetName
 from tunesmith_server.domain.quota import Dimension
+from tunesmith_server.domain.tenant import SensitiveDataPolicy
 from tunesmith_server.domain.upload import (
     ASSEMBLED_WITHIN,
     MOST_PART_BYTES,
@@ -61,6 +63,15 @@ class Assembled:
 
     upload: AssembledUpload
     dataset: Dataset | None
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """What there is to know before parts are put together."""
+
+    upload: AssembledUpload
+    parts: Sequence[UploadPart]
+    policy: SensitiveDataPolicy
 
 
 class AssembledUploads:
@@ -191,21 +202,26 @@ class AssembledUploads:
         """
         tenant = _tenant(call)
 
-        def look(tx: Transaction) -> tuple[Assembled | None, AssembledUpload, Sequence[UploadPart]]:
+        def look(tx: Transaction) -> Assembled | _Begun:
             scope = tx.of(tenant)
             begun = scope.assembled_upload(upload)
-            done = _done(scope, begun, part_ids)
-            return (
-                done,
-                done.upload if done else _open(begun, self._clock.now()),
-                (() if done else scope.upload_parts(upload)),
-            )
+            if (done := _done(scope, begun, part_ids)) is not None:
+                return done
+            _open(begun, self._clock.now())
+            return _Begun(begun, scope.upload_parts(upload), policy_of(scope))
 
-        done, begun, parts = await self._store.read(look)
-        if done is not None:
-            return done
+        found = await self._store.read(look)
+        if isinstance(found, Assembled):
+            return found
+        begun, parts = found.upload, found.parts
         ordered = _ordered(begun, parts, part_ids)
-        intake, hash = Intake(tenant, _NO_LIMIT), hashlib.md5(usedforsecurity=False)
+        hash = hashlib.md5(usedforsecurity=False)
+        intake = Intake(
+            tenant,
+            _NO_LIMIT,
+            file_name=begun.file_name,
+            sensitive=self._versions.searched_at_once(found.policy),
+        )
         async with self._blobs.writer() as writer:
             for part in ordered:
                 async with self._blobs.part(part.uid) as kept:

@@ -12,7 +12,7 @@ FINE_TUNES: Fields = {
 }
 DATASETS: Fields = {
     # the contract also has a state in which no dataset here ever is
-    "state": Choice.of(["processing", *DatasetState], "DATASET_STATE_"),
+    "state": Choice.of([*DatasetState], "DATASET_STATE_"),
     "labels": Labels(),
 }
 MODELS: Fields = {"base_model": Text("baseModels/"), "labels": Labels()}

@@ -8,9 +8,11 @@ from tunesmith_server.app.admission import Admission, UsageRow
 from tunesmith_server.app.commands import Call, Commands, refuse_suspended
 from tunesmith_server.app.intake import Intake
 from tunesmith_server.app.once import remembered
+from tunesmith_server.app.sensitive_data import policy_of
 from tunesmith_server.app.versions import NewVersion, Versions
 from tunesmith_server.domain.dataset import Dataset
 from tunesmith_server.domain.names import TenantName, owned
+from tunesmith_server.domain.tenant import SensitiveDataPolicy
 from tunesmith_server.ports import (
     BlobRef,
     Blobs,
@@ -63,7 +65,7 @@ class Imports:
         """
         tenant = owned(wanted.parent.tenant, call.principal.tenant, str(wanted.parent))
         name = self._versions.name(tenant, wanted.id, "dataset_id")
-        answer, room = await self._store.read(lambda tx: self._begin(tx, call, tenant))
+        answer, room, policy = await self._store.read(lambda tx: self._begin(tx, call, tenant))
         if answer is not None:  # not fetched again: it may be another file by now
             return answer
         async with self._sources.open(wanted.uri, tenant) as source:
@@ -73,7 +75,7 @@ class Imports:
                 shape=wanted.shape,
                 format=wanted.format,
                 file_name=source.file_name,
-                analyse=self._versions.analysed_at_once,
+                sensitive=self._versions.searched_at_once(policy),
             )
             intake.admit(source.size or 0)
             blob = BlobRef("", source.size or 0)
@@ -99,9 +101,11 @@ class Imports:
         self._versions.announce()
         return dataset
 
-    def _begin(self, tx: Transaction, call: Call, tenant: str) -> tuple[Dataset | None, UsageRow]:
-        """The answer that the request had, if it comes again, and how many bytes may come."""
+    def _begin(
+        self, tx: Transaction, call: Call, tenant: str
+    ) -> tuple[Dataset | None, UsageRow, SensitiveDataPolicy]:
+        """The answer that the request had, how many bytes may come, and the tenant's policy."""
         if call.principal.tenant is not None:
             refuse_suspended(tx, tenant, f"tenants/{tenant}")
         room = self._admission.room_for_bytes(tx.of(tenant), self._clock.now())
-        return remembered(tx, tenant, call.request, Dataset), room
+        return remembered(tx, tenant, call.request, Dataset), room, policy_of(tx.of(tenant))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from tunesmith.dataset_rules import Format, Inspector, Report, Shape
+from tunesmith.dataset_rules.sensitive import Policy
 
 from tunesmith_server.app.admission import UsageRow
 from tunesmith_server.domain.errors import (
@@ -23,7 +24,8 @@ class Intake:
         room: how many bytes may come.
         shape: of the rows, if the caller says; so is `format` of the file.
         file_name: tells the format, where nobody says.
-        analyse: look at the whole at once, too, as nobody does it in the background.
+        sensitive: what to make of secrets and personal data, where the whole is looked at at once,
+            as nobody does it in the background.
     """
 
     def __init__(
@@ -34,12 +36,16 @@ class Intake:
         shape: Shape | None = None,
         format: Format | None = None,
         file_name: str = "",
-        analyse: bool = False,
+        sensitive: Policy | None = None,
     ) -> None:
         self._tenant = tenant
         self._room = room
         self._inspector = Inspector(
-            shape=shape, format=format, file_name=file_name, analyse=analyse
+            shape=shape,
+            format=format,
+            file_name=file_name,
+            analyse=sensitive is not None,
+            sensitive=sensitive or Policy.OFF,
         )
         self.received = 0
 

@@ -170,6 +170,12 @@ def _ready(scope: TenantScope, text: str, where: str) -> DatasetVersion:
     else:
         id = checked_id(text, where)
     dataset: Dataset = scope.dataset(id)
+    if dataset.state is DatasetState.PROCESSING:
+        raise DatasetNotReady(
+            str(dataset.name),
+            f"({where}) it is still looked at for secrets and personal data, as the policy of"
+            f" tenants/{scope.tenant().id} says; `tunesmith datasets get {id}` shows how far it is",
+        )
     if dataset.state is not DatasetState.READY:
         raise DatasetNotReady(
             str(dataset.name),

@@ -12,7 +12,7 @@ from tunesmith_server.app.resolution import resolution
 from tunesmith_server.app.scope import allowed, scope_of
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.analysis import RULES, Analysis, AnalysisState, Content
-from tunesmith_server.domain.dataset import Dataset
+from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import NotFound
 from tunesmith_server.domain.fine_tune import Spec
 from tunesmith_server.domain.model import BaseModel
@@ -148,9 +148,10 @@ def begin(tx: Transaction, scope: TenantScope, dataset: Dataset) -> None:
         return
     refs = {base.tokenizer_ref for base in listed(tx, scope)}
     subjects = sorted(refs) if dataset.shape in _TRAINED else []
-    if not dataset.report.get("analysed"):
-        subjects = [RULES, *subjects]
     scope.analyses.add([Analysis(content, each) for each in subjects], dataset.version_time)
+    if not dataset.report.get("analysed") or dataset.state is DatasetState.PROCESSING:
+        # also where it was done for a version before: what comes of it is for this one, too
+        scope.analyses.restart(Analysis(content, RULES), dataset.version_time)
 
 
 def analysis_of(scope: TenantScope, dataset: Dataset) -> Analysis:

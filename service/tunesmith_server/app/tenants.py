@@ -22,7 +22,7 @@ from tunesmith_server.domain.names import TenantName, checked_id, owned
 from tunesmith_server.domain.naming import NamingPolicy, normalised_suffix
 from tunesmith_server.domain.quota import Limits, limit_violations, parse_limit_key, tenant_scope
 from tunesmith_server.domain.states import State
-from tunesmith_server.domain.tenant import SuspendedRuns, Suspension, Tenant
+from tunesmith_server.domain.tenant import SensitiveDataPolicy, SuspendedRuns, Suspension, Tenant
 from tunesmith_server.ports import Artefacts, Clock, Hints, PageOf, Store, TenantScope, Transaction
 
 MOST_LEVELS = 8
@@ -42,6 +42,7 @@ class Settings:
     allowed_base_models: tuple[str, ...] | None = None
     share_weight: int | None = None
     naming: NamingPolicy | None = None
+    sensitive_data: SensitiveDataPolicy | None = None
     parent: str | None = None
     """Id of the tenant above; only when a tenant is made."""
     etag: str = ""
@@ -74,6 +75,7 @@ class Settings:
             "allowed_base_models": self.allowed_base_models,
             "share_weight": self.share_weight,
             "naming": self.naming,
+            "sensitive_data": self.sensitive_data,
         }
         wanted = {name: value for name, value in given.items() if value is not None}
         return replace(tenant, organization=organization, **wanted)  # type: ignore[arg-type]

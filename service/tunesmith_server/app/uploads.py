@@ -14,6 +14,7 @@ from tunesmith_server.app.admission import Admission, UsageRow
 from tunesmith_server.app.commands import Call, Commands, refuse_suspended
 from tunesmith_server.app.intake import Intake
 from tunesmith_server.app.once import Once
+from tunesmith_server.app.sensitive_data import policy_of
 from tunesmith_server.app.versions import NewVersion, Versions
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.dataset import Dataset
@@ -30,6 +31,7 @@ from tunesmith_server.domain.errors import (
     Unavailable,
 )
 from tunesmith_server.domain.names import DatasetName, TenantName, owned
+from tunesmith_server.domain.tenant import SensitiveDataPolicy
 from tunesmith_server.domain.upload import (
     KEPT_FOR,
     LONGEST_EXPIRY,
@@ -92,6 +94,7 @@ class _Begun:
     """What there is to know before the first byte."""
 
     room: UsageRow
+    policy: SensitiveDataPolicy
     upload: KeptUpload | None = None
     answer: Dataset | None = None
 
@@ -144,7 +147,7 @@ class Uploads:
             shape=upload.shape,
             format=upload.format,
             file_name=upload.file_name,
-            analyse=self._versions.analysed_at_once,
+            sensitive=self._versions.searched_at_once(begun.policy),
         )
         if begun.upload is None:
             async with self._blobs.writer() as writer:
@@ -170,7 +173,9 @@ class Uploads:
         return Progress(await self._blobs.part_size(found.uid), found.expire_time)
 
     async def _look(self, call: Call, tenant: str, upload: Upload) -> _Begun:
-        return await self._store.read(lambda tx: _Begun(self._room(tx, call, tenant)))
+        return await self._store.read(
+            lambda tx: _Begun(self._room(tx, call, tenant), policy_of(tx.of(tenant)))
+        )
 
     async def _begin(self, call: Call, tenant: str, upload: Upload) -> _Begun:
         """Find the upload that goes on, or the answer that it had, or record a new one."""
@@ -189,7 +194,7 @@ class Uploads:
             scope = tx.of(tenant)
             answer = _answer(tx, tenant, upload.request_id, call.method, upload.hash)
             if answer is not None:
-                return _Begun(self._room(tx, call, tenant), None, answer)
+                return _Begun(self._room(tx, call, tenant), policy_of(scope), None, answer)
             if call.principal.tenant is not None:
                 refuse_suspended(tx, tenant, f"tenants/{tenant}")
             kept = new
@@ -200,7 +205,7 @@ class Uploads:
                 self._admission.upload_gone(scope, kept, now)  # it goes on, within what is left
                 kept = replace(kept, kept_bytes=0, expire_time=now + KEPT_FOR)
                 scope.put_upload(kept)
-            return _Begun(self._room(tx, call, tenant), kept)
+            return _Begun(self._room(tx, call, tenant), policy_of(scope), kept)
 
         return await self._store.write(begin)
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tunesmith.dataset_rules import Format, Report, encode_report
+from tunesmith.dataset_rules.sensitive import Policy
 
 from tunesmith_server.app.admission import Admission
+from tunesmith_server.app.sensitive_data import conclude, policy_of, searched
 from tunesmith_server.app.statistics import analysis_of, begin
-from tunesmith_server.domain.dataset import Dataset, DatasetState
+from tunesmith_server.domain.dataset import Dataset
 from tunesmith_server.domain.errors import NotFound
 from tunesmith_server.domain.names import DatasetName, checked_id
+from tunesmith_server.domain.tenant import SensitiveDataPolicy
 from tunesmith_server.ports import BlobRef, Hints, TenantScope, Transaction
 
 
@@ -50,10 +53,17 @@ class Versions:
         *,
         analysed_at_once: bool,
     ) -> None:
-        self.analysed_at_once = analysed_at_once
+        self._analysed_at_once = analysed_at_once
         self._admission = admission
         self._hints = hints
         self._new_uid = new_uid
+
+    def searched_at_once(self, policy: SensitiveDataPolicy) -> Policy | None:
+        """With what the whole is looked at while bytes come; None where that is done later.
+
+        Where nobody may train before it is done, it is always left to those who also redact.
+        """
+        return searched(policy) if self._analysed_at_once and not policy.withholds else None
 
     def name(self, tenant: str, id: str, field: str) -> DatasetName:
         """The name for a dataset; of our choice if `id` is empty. InvalidArgument names `field`."""
@@ -67,20 +77,22 @@ class Versions:
         nothing. Raises QuotaExceeded.
         """
         scope = tx.of(new.name.tenant)
+        policy = policy_of(scope)
+        decision = conclude(policy, new.report)
         current = _current(scope, new.name.id)
-        if current is not None and _is_same(current, new):
+        if current is not None and _is_same(current, new, policy):
             begin(tx, scope, current)  # as it may be from before there was any analysis
             return replace(current, analysis=analysis_of(scope, current))
         version = Dataset(
             name=new.name,
             uid=self._new_uid(),
             digest=new.blob.digest,
-            state=DatasetState.READY if new.report.valid else DatasetState.INVALID,
+            state=decision.state,
             size_bytes=new.blob.size,
             example_count=new.report.example_count,
             shape=new.report.shape.value if new.report.shape else "",
             format=new.report.format.value if new.report.format else "",
-            report=encode_report(new.report),
+            report=encode_report(decision.report),
             create_time=now,
             version_time=now,
             created_by=new.created_by,
@@ -115,8 +127,10 @@ def _after(current: Dataset, version: Dataset, new: NewVersion) -> Dataset:
     )
 
 
-def _is_same(current: Dataset, new: NewVersion) -> bool:
+def _is_same(current: Dataset, new: NewVersion, policy: SensitiveDataPolicy) -> bool:
     """Whether there is nothing new. The same bytes read as another format are other examples."""
+    if policy is SensitiveDataPolicy.REDACT and current.parent_digest == new.blob.digest:
+        return True  # what was made of them is the current version
     # of a version from before there were others, JSON lines
     before = Format(current.format or Format.JSONL)
     after = new.report.format or Format.JSONL

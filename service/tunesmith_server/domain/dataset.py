@@ -13,6 +13,7 @@ from tunesmith_server.domain.names import DatasetName
 class DatasetState(StrEnum):
     """Whether a version can be trained on."""
 
+    PROCESSING = "processing"
     READY = "ready"
     INVALID = "invalid"
 

@@ -1,7 +1,7 @@
 """A tenant and its keys."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +19,26 @@ class SuspendedRuns(StrEnum):
 
     FINISH = "finish"
     PAUSE = "pause"
+
+
+class SensitiveDataPolicy(StrEnum):
+    """What becomes of secrets and personal data that are recognised in a tenant's datasets."""
+
+    INHERITED = "inherited"
+    """What the tenant above says; WARN if none does."""
+    OFF = "off"
+    """Nothing is looked for."""
+    WARN = "warn"
+    """They are findings."""
+    BLOCK = "block"
+    """They are errors: the version is INVALID."""
+    REDACT = "redact"
+    """They are findings, and a new version without them is made at once."""
+
+    @property
+    def withholds(self) -> bool:
+        """Whether a version may not be trained on before it has been looked at as a whole."""
+        return self in (SensitiveDataPolicy.BLOCK, SensitiveDataPolicy.REDACT)
 
 
 @dataclass(frozen=True)
@@ -51,10 +71,19 @@ class Tenant:
     """Its share of capacity that is short, relative to other tenants'."""
     naming: NamingPolicy = NO_RULES
     """How its models may be called."""
+    sensitive_data: SensitiveDataPolicy = SensitiveDataPolicy.INHERITED
     suspension: Suspension | None = None
     uid: str = ""
     update_time: datetime | None = None
     version: int = 1
+
+
+def sensitive_data_policy(chain: Sequence[Tenant]) -> SensitiveDataPolicy:
+    """The policy in force for the first tenant of a chain upwards; never INHERITED."""
+    for tenant in chain:
+        if tenant.sensitive_data is not SensitiveDataPolicy.INHERITED:
+            return tenant.sensitive_data
+    return SensitiveDataPolicy.WARN
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,10 @@ class TenantAnalyses(Protocol):
         """Record those that are not there yet, due at once, in the order of `Content.rank`."""
         ...
 
+    def restart(self, analysis: Analysis, at: datetime) -> None:
+        """As `add`, also where it is done; one that is open goes on."""
+        ...
+
     def forget_orphans(self, digests: Collection[str]) -> None:
         """Forget those of these digests that no version has any more."""
         ...
@@ -94,10 +98,13 @@ class Analyser(Protocol):
         content: Content,
         subjects: Sequence[str],
         on_progress: Callable[[int], Awaitable[bool]],
+        *,
+        sensitive: str = "off",
     ) -> Mapping[str, Outcome]:
         """One pass over the bytes. Raises AnalysisBroken if it ended early; trying again may help.
 
-        `on_progress` is told how many bytes are done, and answers whether to go on.
+        `on_progress` is told how many bytes are done, and answers whether to go on. `sensitive` is
+        what the rules make of secrets and personal data: a `dataset_rules.sensitive.Policy`.
         """
         ...
 

@@ -70,6 +70,10 @@ class TenantScope(Protocol):
         """Record a version and make it the current one of its name."""
         ...
 
+    def datasets_of(self, digest: str) -> Sequence[Dataset]:
+        """Those whose current version has this digest."""
+        ...
+
     def dataset_version(self, id: str, which: str) -> Dataset:
         """The version of a number or, the newest, of a digest; NotFound."""
         ...

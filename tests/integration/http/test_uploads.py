@@ -17,7 +17,7 @@ from tunesmith_server.settings import Settings
 from tests.integration.calls import ADMIN_KEY, ROWS, Caller, jsonl
 from tests.integration.http.conftest import Tenant, client_of, error_of, json_of, tenant_of
 from tests.integration.http.sweeping import swept_later
-from tests.openai.conformance import works
+from tests.openai.conformance import differs, works
 
 CONTENT = jsonl(ROWS * 40)
 CUTS = (0, 7, 1000, 20_000, len(CONTENT))
@@ -284,3 +284,26 @@ async def test_an_upload_goes_with_its_tenant(
     assert len(kept_parts(http_settings)) == len(PIECES)
     await swept_later(http_settings, age=timedelta(0))
     assert kept_parts(http_settings) == []
+
+
+@differs("/v1/files", "a file that a policy withholds", "is `uploaded` until it was looked at")
+async def test_a_file_is_processed_once_it_was_looked_at_for_secrets_where_the_policy_wants_it(
+    http_server: Running,
+):
+    careful = await tenant_of(http_server, "careful")
+    admin = Caller(http_server.address, ADMIN_KEY)
+    policy = tenant_pb2.Tenant(
+        name="tenants/careful", sensitive_data=tenant_pb2.SENSITIVE_DATA_POLICY_BLOCK
+    )
+    await admin.tenants.UpdateTenant(
+        tenant_pb2.UpdateTenantRequest(tenant=policy, update_mask={"paths": ["sensitive_data"]}),
+        metadata=admin.metadata,
+    )
+    async with careful.http as http:  # nobody looks at files in these tests
+        upload = await begun(http)
+        done = json_of(await complete(http, upload["id"], await parts(http, upload["id"])))
+        for file in (done["file"], await careful.file()):
+            assert (file["status"], file["status_details"]) == ("uploaded", None)
+        body = {"model": "tiny-random", "training_file": done["file"]["id"]}
+        refused = error_of(await http.post("/v1/fine_tuning/jobs", json=body), 400)
+    assert refused["code"] == "invalid_training_file"

@@ -215,6 +215,27 @@ async def test_statistics_of_a_base_that_is_named_are_waited_for(service: FakeSe
     assert {r.base_model for r in service.sent(dataset_pb2.GetDatasetStatisticsRequest)} == {"ada"}
 
 
+async def test_a_check_tells_of_personal_data_and_can_take_it_for_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = tmp_path / "x.jsonl"
+    file.write_text('{"prompt": "Who?", "completion": " jane@gmail.com"}\n')
+    check = ("datasets", "check", str(file))
+    told = await tunesmith(*check)
+    assert (told.exit_code, "PERSONAL_DATA_FOUND" in told.stdout) == (0, True)
+    assert "jane" not in told.stdout
+    assert (await tunesmith(*check, "--sensitive-data", "block")).exit_code == 3
+    off = await tunesmith(*check, "--sensitive-data", "off")
+    assert (off.exit_code, "PERSONAL_DATA_FOUND" in off.stdout) == (0, False)
+
+    monkeypatch.setattr("tunesmith.dataset_rules.sensitive.is_installed", lambda: False)
+    without = await tunesmith(*check)
+    assert (without.exit_code, without.stdout) == (0, off.stdout)
+    assert "pip install 'tunesmith[sensitive]'" in without.stderr
+    refused = await tunesmith(*check, "--sensitive-data", "warn")
+    assert (refused.exit_code, "pip install" in refused.stderr) == (2, True)
+
+
 async def test_errors_are_words_with_a_line_for_each_field(service: FakeService):
     bad = error_details_pb2.BadRequest()
     bad.field_violations.add(field="spec.n_epochs", description="is 900")

@@ -88,6 +88,21 @@ async def test_an_update_changes_labels_and_naming_in_part(
     assert (absent.exit_code, "no label 'zz'" in absent.stderr) == (2, True)
 
 
+async def test_what_becomes_of_sensitive_data_is_set_shown_and_given_up(
+    tunesmith: Tunesmith, service: FakeService
+):
+    made = await tunesmith("tenants", "create", "globex", "--sensitive-data", "block")
+    assert "sensitive data  block\n" in made.stdout
+    assert service.tenants["tenants/globex"].sensitive_data == pb.SENSITIVE_DATA_POLICY_BLOCK
+    changed = await tunesmith("tenants", "update", "globex", "--sensitive-data", "redact")
+    assert "sensitive data  redact\n" in changed.stdout
+    given_up = await tunesmith("tenants", "update", "globex", "--sensitive-data", "inherited")
+    assert "sensitive data" not in given_up.stdout
+    assert not service.tenants["tenants/globex"].sensitive_data
+    wrong = await tunesmith("tenants", "update", "globex", "--sensitive-data", "no")
+    assert (wrong.exit_code, "redact" in wrong.stderr) == (2, True)
+
+
 async def test_somebody_elses_change_at_the_same_time_is_an_error_with_a_hint(
     tunesmith: Tunesmith, service: FakeService
 ):

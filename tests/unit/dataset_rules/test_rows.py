@@ -101,6 +101,8 @@ def test_every_rule_is_documented_and_met_by_a_test() -> None:
         "SEPARATORS_MIXED",
         "LEAKAGE",
         "NEAR_LEAKAGE",
+        "SECRET_FOUND",
+        "PERSONAL_DATA_FOUND",
     }
     of_sources = {  # in sources/
         "CELLS_MISSING",

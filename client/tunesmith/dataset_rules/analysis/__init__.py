@@ -18,6 +18,7 @@ from tunesmith.dataset_rules.analysis.repeats import Repeats
 from tunesmith.dataset_rules.analysis.separators import Separators
 from tunesmith.dataset_rules.analysis.text_sizes import ConversationSizes, TextSizes
 from tunesmith.dataset_rules.findings import FileProblem
+from tunesmith.dataset_rules.sensitive import need
 from tunesmith.dataset_rules.shapes import Example, Shape
 from tunesmith.dataset_rules.statistics import Statistics
 
@@ -41,8 +42,17 @@ _CHECKS: Mapping[Shape, Sequence[Callable[[], Check]]] = {
 class Analysis:
     """All checks of a shape, over the sound examples of one file, in their order."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, *, sensitive: bool = False) -> None:
+        """With `sensitive` it looks for secrets and personal data, too; SensitiveUnavailable."""
         self._checks = [make() for make in _CHECKS[shape]]
+        if sensitive:
+            need()
+            from tunesmith.dataset_rules.analysis.sensitive_data import SensitiveData
+            from tunesmith.dataset_rules.sensitive.redaction import redact_text
+
+            for check in self._checks:
+                check.hush(redact_text)
+            self._checks.append(SensitiveData())
 
     def add(self, examples: Sequence[Example], numbers: Sequence[int]) -> None:
         """Take a batch of examples and the lines they stand on."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from tunesmith.dataset_rules.excerpts import Quotable
 from tunesmith.dataset_rules.findings import FileProblem
 from tunesmith.dataset_rules.shapes import Example
 from tunesmith.dataset_rules.statistics import Statistics
@@ -25,3 +26,10 @@ class Check(Protocol):
     def measured(self, figures: Statistics) -> Statistics:
         """`figures` with those that this check gathered."""
         return figures
+
+    def hush(self, quotable: Quotable) -> None:
+        """From now on quote texts only as `quotable` gives them; called before the first example.
+
+        To be overridden by a check that quotes whole texts.
+        """
+        return None

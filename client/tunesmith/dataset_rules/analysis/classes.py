@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from tunesmith.dataset_rules.analysis.check import Check
-from tunesmith.dataset_rules.excerpts import excerpt, plural
+from tunesmith.dataset_rules.excerpts import Quotable, excerpt, plural
 from tunesmith.dataset_rules.findings import FileProblem, Problem
 from tunesmith.dataset_rules.shapes import Example, PromptCompletion
 from tunesmith.dataset_rules.statistics import Statistics
@@ -29,6 +29,7 @@ class Classes(Check):
 
     def __init__(self) -> None:
         self._counts: Counter[str] | None = Counter()
+        self._quotable: Quotable = str
 
     def add(self, examples: Sequence[Example], numbers: Sequence[int]) -> None:
         """Count the completions."""
@@ -41,7 +42,14 @@ class Classes(Check):
 
     def measured(self, figures: Statistics) -> Statistics:
         """With the classes, most frequent first."""
-        return replace(figures, class_counts=self._sorted() or None)
+        counts: Counter[str] = Counter()
+        for label, count in self._sorted().items():
+            counts[self._quotable(label)] += count
+        return replace(figures, class_counts=dict(counts) or None)
+
+    def hush(self, quotable: Quotable) -> None:
+        """Labels may be addresses of people."""
+        self._quotable = quotable
 
     def findings(self) -> Iterator[FileProblem]:
         """What is wrong with the classes, if the completions are any."""
@@ -50,21 +58,22 @@ class Classes(Check):
             return
         small = {label: count for label, count in classes.items() if count < FEW_OF_A_CLASS}
         largest, *_, rarest = classes
+        quoted = {label: excerpt(self._quotable(label), _SHOWN) for label in classes}
         if small:
             words = (
                 f"{len(small)} of {len(classes)} classes have fewer than {FEW_OF_A_CLASS} examples;"
-                f' "{excerpt(rarest, _SHOWN)}" has {classes[rarest]:,}'
+                f' "{quoted[rarest]}" has {classes[rarest]:,}'
             )
             yield FileProblem(0, Problem("CLASS_SMALL", words), sum(small.values()))
         if classes[largest] >= IMBALANCED * classes[rarest]:
             words = (
-                f'"{excerpt(largest, _SHOWN)}" has {plural(classes[largest], "example")},'
-                f' "{excerpt(rarest, _SHOWN)}" has {classes[rarest]:,}'
+                f'"{quoted[largest]}" has {plural(classes[largest], "example")},'
+                f' "{quoted[rarest]}" has {classes[rarest]:,}'
             )
             yield FileProblem(0, Problem("CLASS_IMBALANCE", words), classes[largest])
         for one, other in _variants(classes):
             words = (
-                f'the classes "{excerpt(one, _SHOWN)}" and "{excerpt(other, _SHOWN)}" differ in'
+                f'the classes "{quoted[one]}" and "{quoted[other]}" differ in'
                 " case or white space alone"
             )
             yield FileProblem(0, Problem("CLASS_VARIANTS", words), classes[other])

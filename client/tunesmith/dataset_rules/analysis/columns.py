@@ -6,7 +6,7 @@ from itertools import compress
 from tunesmith.dataset_rules.analysis.check import Check
 from tunesmith.dataset_rules.column_rules import LONG_ROW, column_problems
 from tunesmith.dataset_rules.columns import Columns
-from tunesmith.dataset_rules.excerpts import plural
+from tunesmith.dataset_rules.excerpts import Quotable, plural
 from tunesmith.dataset_rules.findings import FileProblem, Problem
 from tunesmith.dataset_rules.shapes import Example, PromptCompletion
 
@@ -18,6 +18,11 @@ class CommonAffixes(Check):
         self._columns = Columns.eager()
         self._long = 0
         self._first_long = 0
+        self._quotable: Quotable = str
+
+    def hush(self, quotable: Quotable) -> None:
+        """What texts have in common may be somebody's."""
+        self._quotable = quotable
 
     def add(self, examples: Sequence[Example], numbers: Sequence[int]) -> None:
         """Sum up some more rows."""
@@ -37,5 +42,5 @@ class CommonAffixes(Check):
         if self._long and not self._columns.open_ended:
             words = f"{plural(self._long, 'row')} of more than {LONG_ROW:,} characters"
             yield FileProblem(self._first_long, Problem("LONG_ROWS", words), self._long)
-        for problem, count in column_problems(self._columns):
+        for problem, count in column_problems(self._columns, self._quotable):
             yield FileProblem(0, problem, count)

@@ -75,6 +75,8 @@ class ProcessAnalyser:
         content: Content,
         subjects: Sequence[str],
         on_progress: Callable[[int], Awaitable[bool]],
+        *,
+        sensitive: str = "off",
     ) -> Mapping[str, Outcome]:
         """One pass over the bytes by a process of its own."""
         refs = [subject for subject in subjects if subject != RULES]
@@ -83,6 +85,7 @@ class ProcessAnalyser:
             shape=content.shape,
             format=content.format or "jsonl",
             rules=RULES in subjects,
+            sensitive=sensitive,
             tokenizers=tuple(map(self._source, refs)),
             processes=self._processes,
         )

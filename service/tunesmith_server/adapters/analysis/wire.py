@@ -24,6 +24,8 @@ class Request(msgspec.Struct, frozen=True):
     format: str = "jsonl"
     rules: bool = False
     """Whether the rules shall look at the whole."""
+    sensitive: str = "off"
+    """What they make of secrets and personal data: a `dataset_rules.sensitive.Policy`."""
     tokenizers: tuple[TokenizerSource, ...] = ()
     processes: int = 1
 

@@ -73,6 +73,19 @@ class SqlTenantAnalyses:
             )
             self._connection.execute(statement.on_conflict_do_nothing())
 
+    def restart(self, analysis: Analysis, at: datetime) -> None:
+        """As `add`, also where it is done; one that is open goes on."""
+        self._connection.execute(
+            delete(ANALYSES).where(
+                _A.tenant == self._id,
+                _A.digest == analysis.content.digest,
+                _A.reading == analysis.content.reading,
+                _A.subject == analysis.subject,
+                _A.due.is_(None),
+            )
+        )
+        self.add([analysis], at)
+
     def forget_orphans(self, digests: Collection[str]) -> None:
         """Forget those of these digests that no version has any more."""
         used = select(_VERSIONS.c.digest).where(_VERSIONS.c.tenant == self._id)

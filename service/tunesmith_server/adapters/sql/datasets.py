@@ -109,6 +109,14 @@ class DatasetStatements:
         rows = self._connection.execute(statement)
         return [(str(row.number), decoded(row.document, Dataset)) for row in rows]
 
+    def of_digest(self, digest: str) -> Sequence[Dataset]:
+        """Those whose current version has this digest."""
+        statement = select(VERSIONS.c.id).where(
+            VERSIONS.c.tenant == self._tenant, VERSIONS.c.digest == digest
+        )
+        ids = self._connection.execute(statement.distinct()).scalars().all()
+        return [each for each in map(self.get, ids) if each.digest == digest]
+
     def digests(self, id: str) -> Sequence[str]:
         """Of all versions."""
         statement = select(VERSIONS.c.digest).where(*self._versions_of(id)).distinct()

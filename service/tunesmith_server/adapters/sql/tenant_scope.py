@@ -116,6 +116,10 @@ class SqlTenantScope:
         """Record a version and make it the current one of its name."""
         self._datasets.put(dataset)
 
+    def datasets_of(self, digest: str) -> Sequence[Dataset]:
+        """Those whose current version has this digest."""
+        return self._datasets.of_digest(digest)
+
     def dataset_version(self, id: str, which: str) -> Dataset:
         """The version of a number or a digest, or NotFound."""
         return self._datasets.version(id, which)

@@ -12,13 +12,20 @@ from tunesmith_server.domain.audit import AuditRecord
 from tunesmith_server.domain.errors import FieldImmutable, FieldViolation, InvalidArgument
 from tunesmith_server.domain.names import TenantName
 from tunesmith_server.domain.quota import LedgerEntry, limit_key, scope_parts
-from tunesmith_server.domain.tenant import ApiKey, SuspendedRuns, Tenant
+from tunesmith_server.domain.tenant import ApiKey, SensitiveDataPolicy, SuspendedRuns, Tenant
 from tunesmith_server.edge.grpc.naming_codec import naming_message, naming_policy
 from tunesmith_server.edge.grpc.requests import masked, timestamp
 
 ROLES = {role: getattr(pb, f"ROLE_{role.name}") for role in Role}
 ROLE_OF = {number: role for role, number in ROLES.items()}
 _RUNNING = {runs: getattr(pb, f"SUSPENDED_RUNS_{runs.name}") for runs in SuspendedRuns}
+_POLICIES = {
+    policy: pb.SENSITIVE_DATA_POLICY_UNSPECIFIED
+    if policy is SensitiveDataPolicy.INHERITED
+    else getattr(pb, f"SENSITIVE_DATA_POLICY_{policy.name}")
+    for policy in SensitiveDataPolicy
+}
+_POLICY_OF = {number: policy for policy, number in _POLICIES.items()}
 _SETTABLE = (
     "display_name",
     "organization",
@@ -28,6 +35,7 @@ _SETTABLE = (
     "allowed_base_models",
     "share_weight",
     "naming",
+    "sensitive_data",
 )
 
 
@@ -47,6 +55,7 @@ def settings_of(tenant: pb.Tenant, paths: Sequence[str] | None = None) -> Settin
         else None,
         share_weight=_weight(tenant) if "share_weight" in fields else None,
         naming=naming_policy(tenant.naming) if "naming" in fields else None,
+        sensitive_data=_POLICY_OF[tenant.sensitive_data] if "sensitive_data" in fields else None,
         parent=TenantName.parse(tenant.parent_tenant, "tenant.parent_tenant").tenant
         if tenant.parent_tenant
         else None,
@@ -87,6 +96,7 @@ def resource(tenant: Tenant) -> pb.Tenant:
         allowed_base_models=tenant.allowed_base_models,
         share_weight=tenant.share_weight,
         naming=naming_message(tenant.naming),
+        sensitive_data=_POLICIES[tenant.sensitive_data],
         suspended_runs=_RUNNING[suspension.running] if suspension else None,
         suspend_reason=suspension.reason if suspension else "",
     )

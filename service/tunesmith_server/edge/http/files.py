@@ -212,7 +212,9 @@ def has_results(run: FineTune) -> bool:
 def file_object(dataset: Dataset) -> dict[str, Any]:
     """A dataset as a file."""
     status, details = "processed", None
-    if dataset.state is not DatasetState.READY:
+    if dataset.state is DatasetState.PROCESSING:
+        status = "uploaded"  # clients that wait for `processed` come again
+    elif dataset.state is not DatasetState.READY:
         status, details = "error", _first_error(dataset)
     return _file(
         dataset.name.id,

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from tunesmith.dataset_rules import Inspector, Shape, encode_report
 from tunesmith.dataset_rules.inspector import MAX_LINE_BYTES
+from tunesmith.dataset_rules.sensitive import Policy
 from tunesmith.dataset_rules.sources import Format, open_source
 
 from tunesmith_server.adapters.analysis import wire
@@ -38,7 +39,10 @@ def _work(request: wire.Request, given: BinaryIO) -> wire.Answer | None:
     """The result; None if the bytes were fewer than was said."""
     shape, format = Shape(request.shape), Format(request.format)
     counting = Counting(request.tokenizers, shape, request.processes)
-    inspector = Inspector(shape=shape, format=format, analyse=True) if request.rules else None
+    inspector = None
+    if request.rules:
+        policy = Policy(request.sensitive)
+        inspector = Inspector(shape=shape, format=format, analyse=True, sensitive=policy)
     source = open_source(max_line_bytes=MAX_LINE_BYTES, format=format)
     done, told = 0, time.monotonic()
     while chunk := given.read(_CHUNK):
