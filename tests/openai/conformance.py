@@ -91,11 +91,11 @@ def page(rows: Iterable[Row]) -> str:
 
 _INTRODUCTION = """# OpenAI's clients
 
-What OpenAI's own programs and libraries find here. Each row was shown by a test in `tests/openai` \
-that drives the client itself, with real training behind it where there is training: this page is \
-written by `python scripts/openai_conformance.py`, which runs them, and a test compares its rows \
-with theirs. {works} rows work, {differs} differ and say how, {not_offered} are not offered and \
-say why.
+What OpenAI's own programs and libraries find here. Each row was shown by a test: in \
+`tests/openai` by the clients themselves, with real training behind them where there is training, \
+the rest by plain HTTP. This page is written by `python scripts/openai_conformance.py`, which runs \
+them, and a test compares its rows with theirs. {works} rows work, {differs} differ and say how, \
+{not_offered} are not offered and say why.
 
 How to point a client here: [use OpenAI's clients](../how-to/use-openai-clients.md).
 """

@@ -6,7 +6,7 @@ import pytest
 from tunesmith.v1 import tenant_pb2
 
 from tests.openai.clients import Raised
-from tests.openai.conformance import differs, not_offered, works
+from tests.openai.conformance import not_offered, works
 from tests.openai.conftest import Scripted, sdk
 from tests.openai.rows import answers, lines
 
@@ -64,11 +64,6 @@ client.uploads.cancel(upload.id).status
 )
 @not_offered("DELETE " + PERMISSIONS + "/{permission}", "", "as nothing can be granted")
 @works("GET /v1/fine_tuning/model_limits", "")
-@not_offered(
-    "other endpoints of OpenAI",
-    "embeddings, responses, assistants, batches, images, audio, …",
-    "404 not_offered with what to use instead",
-)
 @works("GET /v1/engines", "")
 @works("GET /v1/engines/{engine}", "")
 @works("POST /v1/engines/{engine}/chat/completions", "an unknown engine is model_not_found")
@@ -110,7 +105,6 @@ async def test_what_is_not_offered_says_why(scripted: Scripted):
 
 @works("every answer", "x-request-id, openai-version, openai-processing-ms, openai-organization")
 @works("every answer", "x-ratelimit-{limit,remaining,reset}-requests, where there is a limit")
-@differs("every answer", "x-ratelimit-…", "left out where the tenant has no limit of that kind")
 async def test_headers(scripted: Scripted):
     async with scripted(slots=0) as service:
         acme = await service.account("acme", {"requests_per_minute": 50})
