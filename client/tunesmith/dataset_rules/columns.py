@@ -29,8 +29,11 @@ _SAMPLE, _FEW = 64, 8
 COMPLETION_ENDINGS: Final = ("\n", ".", " END", "***", "+++", "&&&", "$$$", "@@@", "%%%")
 
 
-def _counted(texts: Sequence[str]) -> Mapping[str, int] | None:
-    """How often each text is there, in the order in which they came; None if they look many."""
+def counted_if_few(texts: Sequence[str]) -> Mapping[str, int] | None:
+    """How often each text is there, in the order in which they came; None if they look many.
+
+    What is made of them must not depend on which it is.
+    """
     if len(texts) >= _SAMPLE and len(set(texts[:_SAMPLE])) * _FEW <= _SAMPLE:
         return Counter(texts)
     return None
@@ -70,7 +73,6 @@ class Column:
         """Sum up some more rows; `counted` if it is known how often each text is among them."""
         if not texts:
             return
-        # what is found does not depend on which of the two ways is taken
         if counted is None:
             self._add(texts, 1)
             return
@@ -245,8 +247,8 @@ class Columns:
 
     def add(self, prompts: Sequence[str], completions: Sequence[str]) -> None:
         """Sum up some more rows."""
-        self.prompt.add(prompts, _counted(prompts))
-        counted = _counted(completions)
+        self.prompt.add(prompts, counted_if_few(prompts))
+        counted = counted_if_few(completions)
         self.completion.add(completions, counted)
         self.distinct.add(completions, counted)
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import compress
 from sys import byteorder
 from typing import Final
 
@@ -66,12 +67,21 @@ def choose(marks: Sequence[int], classes: Sequence[int], count: int, *, grouped:
     wanted = _wanted(sizes, count)
     # most marks are far from being chosen: they need not be sorted
     limit = max((2**64 * 2 * wanted[name] // size for name, size in sizes.items()), default=0)
-    among: Sequence[int] = [index for index, mark in enumerate(marks) if mark < limit]
+    among: Sequence[int] = _below(limit, marks)
     chosen, missing = _lowest(marks, classes, wanted, among)
+    # too few have been looked at
     if missing and limit < 2**64:
         among = range(len(marks))
         chosen, _ = _lowest(marks, classes, wanted, among)
     return [index for index in among if marks[index] in chosen]
+
+
+def _below(limit: int, marks: Sequence[int]) -> Sequence[int]:
+    """The indices of the marks below `limit`, and of some above."""
+    # by their highest bytes, without a look at each in Python
+    highest = array("Q", marks).tobytes()[7 if byteorder == "little" else 0 :: 8]
+    low = bytes(byte <= limit >> 56 for byte in range(256))
+    return list(compress(range(len(marks)), highest.translate(low)))
 
 
 def _lowest(

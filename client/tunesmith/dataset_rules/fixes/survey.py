@@ -4,6 +4,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from operator import ne
 from typing import Any
 
@@ -212,8 +213,8 @@ class _Memory:
 
 def _first_places(prints: Sequence[int]) -> dict[int, int]:
     """Where each fingerprint is for the first time."""
-    last = len(prints) - 1
-    return {mark: last - back for back, mark in enumerate(reversed(prints))}
+    # backwards, so that of equal ones the first stays
+    return dict(zip(reversed(prints), reversed(range(len(prints))), strict=True))
 
 
 def _glance(piece: Piece, index: int, view: View, first: bool) -> _Glance:
@@ -253,8 +254,9 @@ def _note_repeated(glance: _Glance, shape: Shape, batch: Batch) -> None:
     glance.indices = indices if isinstance(indices, range) else array("L", indices)
     if len(set(prints)) == len(prints):
         return
-    first = _first_places(prints)
-    repeated = [place for place, mark in enumerate(prints) if first[mark] != place]
+    places = range(len(prints))
+    first = map(_first_places(prints).__getitem__, prints)
+    repeated = list(compress(places, map(ne, places, first)))
     glance.repeated = [indices[place] for place in repeated]
     glance.repeated_columns = _summed(shape, [rows[place] for place in repeated])
 

@@ -161,15 +161,15 @@ def _rewritten(
 ) -> _Block:
     """Write the rows of one piece to the draft as they are to be; the hash and class of each."""
     places, rows = view.of(index, view.read(index, piece))
-    is_text = view.shape is Shape.PROMPT_COMPLETION
-    if not is_text:
-        block = _encoder.encode_lines([plain(row) for row in rows])
-    else:
+    completions: Sequence[str] = ()
+    if view.shape is Shape.PROMPT_COMPLETION:
+        prompts, completions = [row.prompt for row in rows], [row.completion for row in rows]
         if view.changes:
-            prompts = [row.prompt for row in rows]
-            completions = [row.completion for row in rows]
-            rows = list(map(PromptCompletion, *changed(view.changes, prompts, completions)))
+            prompts, completions = changed(view.changes, prompts, completions)
+            rows = list(map(PromptCompletion, prompts, completions))
         block = _encoder.encode_lines(rows)
+    else:
+        block = _encoder.encode_lines([plain(row) for row in rows])
     content = draft.write(block)
     if split is None:
         return _Block(content)
@@ -179,7 +179,7 @@ def _rewritten(
         names = [_group(lines[place], split.group_by) for place in places]
     else:
         names = written
-    classes = array("q", [hash(row.completion) for row in rows] if split.stratified else ())
+    classes = array("q", map(hash, completions) if split.stratified else ())
     return _Block(content, marks(names, split.seed), classes, array("L", map(len, written)))
 
 
