@@ -41,8 +41,8 @@ class Row(msgspec.Struct, gc=False):
 decode, encode = msgspec.json.Decoder(Row).decode_lines, msgspec.json.Encoder().encode_lines
 for last in (False, True):
     with open(sys.argv[1], "rb") as file, open(sys.argv[1] + ".floor", "wb") as out:
-        while lines := file.readlines(2**20):
-            rows = decode(b"".join(lines))
+        while block := file.read(2**20) + file.readline():
+            rows = decode(block)
             if last:
                 block = encode(rows)
                 b"".join([hashlib.sha256(line).digest() for line in BytesIO(block).readlines()])
@@ -64,20 +64,12 @@ def main() -> None:
         print(f"{asked.rows:,} rows, {size / 1e6:.0f} MB, {os.cpu_count()} cores")
         old = [str(python.with_name("openai")), "tools", "fine_tunes.prepare_data", "-q"]
         theirs = measured([*old, "-f", str(path)])
-        print(
-            f"old tool: {theirs[0]:6.2f} s wall, {theirs[1]:6.2f} s CPU, {theirs[2]:5.0f} MB",
-            end="",
-        )
-        print(f"; load {os.getloadavg()[0]:.1f}")
+        print(f"old tool: {_told(theirs)}")
         runs, floors = [], []
         for _ in range(asked.repeat):
             runs.append(measured([sys.executable, "-c", _OURS, str(path)]))
-            ours = runs[-1]
             floors.append(measured([sys.executable, "-c", _FLOOR, str(path)])[1])
-            print(
-                f"ours:     {ours[0]:6.2f} s wall, {ours[1]:6.2f} s CPU, {ours[2]:5.0f} MB", end=""
-            )
-            print(f"; floor {floors[-1]:.2f} s CPU; load {os.getloadavg()[0]:.1f}")
+            print(f"ours:     {_told(runs[-1])}, floor {floors[-1]:.2f} s CPU")
         best = min(runs)
         print(f"{theirs[0] / best[0]:.1f} times as fast, {theirs[1] / best[1]:.1f} times less CPU")
         cpu = min(run[1] for run in runs)
@@ -117,6 +109,11 @@ def measured(command: list[str]) -> tuple[float, float, float]:
     cpu = usage.children_user + usage.children_system - _spent[0]
     _spent[0] += cpu
     return seconds, cpu, peak
+
+
+def _told(run: tuple[float, float, float]) -> str:
+    words = f"{run[0]:6.2f} s wall, {run[1]:6.2f} s CPU, {run[2]:5.0f} MB"
+    return f"{words}, load {os.getloadavg()[0]:.1f}"
 
 
 _spent = [0.0]

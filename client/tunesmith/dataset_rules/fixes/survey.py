@@ -138,6 +138,7 @@ def survey(file: File, view: View, desk: Desk, *, first: bool = False) -> Survey
 
 def _join_repeated(file: File, view: View, desk: Desk, found: Survey, seen: "_Memory") -> None:
     """Add the rows that repeat one of an earlier piece to those that repeat one of their own."""
+    seen.look_elsewhere()
     jobs = (
         (piece, index, view.within(index), seen.elsewhere[index])
         for index, piece in enumerate(file.pieces())
@@ -193,6 +194,7 @@ class _Memory:
 
     def __init__(self) -> None:
         self._different: set[int] = set()
+        self._pieces: list[tuple[Sequence[int], Sequence[int]]] = []
         self.repeated: dict[int, list[int]] = {}
         """By piece, the lines whose row is the same as an earlier one of that piece."""
         self.elsewhere: dict[int, list[int]] = {}
@@ -203,12 +205,25 @@ class _Memory:
         """Remember the rows of the next piece."""
         if glance.repeated:
             self.repeated[index] = list(glance.repeated)
+        self._pieces.append((glance.indices, glance.prints))
         known = self._different
-        if not known.isdisjoint(glance.prints):
-            first = _first_places(glance.prints)
-            places = sorted(first[mark] for mark in known.intersection(first))
-            self.elsewhere[index] = [glance.indices[place] for place in places]
+        before = len(known)
         known.update(glance.prints)
+        if len(known) - before < len(glance.prints) - len(glance.repeated):
+            self.elsewhere[index] = []
+
+    def look_elsewhere(self) -> None:
+        """Find, when all pieces are there, what repeats a row of an earlier one."""
+        del self._different  # much memory, and nothing asks for it any more
+        wanted = {mark for index in self.elsewhere for mark in self._pieces[index][1]}
+        known: set[int] = set()
+        for index, (indices, prints) in enumerate(self._pieces if wanted else ()):
+            here = wanted.intersection(prints)
+            if index in self.elsewhere:
+                first = _first_places(prints)
+                places = sorted(first[mark] for mark in known & here)
+                self.elsewhere[index] = [indices[place] for place in places]
+            known |= here
 
 
 def _first_places(prints: Sequence[int]) -> dict[int, int]:
@@ -247,16 +262,16 @@ def _note_repeated(glance: _Glance, shape: Shape, batch: Batch) -> None:
     if shape is Shape.PROMPT_COMPLETION:
         # pairs, since rows may be of several types
         pairs = zip([row.prompt for row in rows], [row.completion for row in rows], strict=True)
-        prints = array("q", map(hash, pairs))
+        prints = list(map(hash, pairs))
     else:
-        prints = array("q", map(hash, rows))
-    glance.prints = prints
+        prints = list(map(hash, rows))
+    glance.prints = array("q", prints)
     glance.indices = indices if isinstance(indices, range) else array("L", indices)
-    if len(set(prints)) == len(prints):
+    first = _first_places(prints)
+    if len(first) == len(prints):
         return
     places = range(len(prints))
-    first = map(_first_places(prints).__getitem__, prints)
-    repeated = list(compress(places, map(ne, places, first)))
+    repeated = list(compress(places, map(ne, places, map(first.__getitem__, prints))))
     glance.repeated = [indices[place] for place in repeated]
     glance.repeated_columns = _summed(shape, [rows[place] for place in repeated])
 

@@ -163,10 +163,11 @@ def _rewritten(
     places, rows = view.of(index, view.read(index, piece))
     completions: Sequence[str] = ()
     if view.shape is Shape.PROMPT_COMPLETION:
-        prompts, completions = [row.prompt for row in rows], [row.completion for row in rows]
+        prompts = [row.prompt for row in rows]
+        completions = [row.completion for row in rows]
         if view.changes:
-            prompts, completions = changed(view.changes, prompts, completions)
-            rows = list(map(PromptCompletion, prompts, completions))
+            after = changed(view.changes, prompts, completions)
+            rows, completions = list(map(PromptCompletion, *after)), after[1]
         block = _encoder.encode_lines(rows)
     else:
         block = _encoder.encode_lines([plain(row) for row in rows])
