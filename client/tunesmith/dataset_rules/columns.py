@@ -6,7 +6,7 @@ a second of one core.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -27,6 +27,16 @@ _MAX_LABEL_CHARACTERS = 64
 _SAMPLE, _FEW = 64, 8
 """Where each of the first texts stands in so many rows, all are looked at once and counted."""
 COMPLETION_ENDINGS: Final = ("\n", ".", " END", "***", "+++", "&&&", "$$$", "@@@", "%%%")
+
+
+def counted_if_few(texts: Sequence[str]) -> Mapping[str, int] | None:
+    """How often each text is there, in the order in which they came; None if they look many.
+
+    What is made of them must not depend on which it is.
+    """
+    if len(texts) >= _SAMPLE and len(set(texts[:_SAMPLE])) * _FEW <= _SAMPLE:
+        return Counter(texts)
+    return None
 
 
 @dataclass
@@ -59,16 +69,15 @@ class Column:
     the row was looked at."""
     repeated: str = ""
 
-    def add(self, texts: Sequence[str]) -> None:
-        """Sum up some more rows."""
+    def add(self, texts: Sequence[str], counted: Mapping[str, int] | None) -> None:
+        """Sum up some more rows; `counted` if it is known how often each text is among them."""
         if not texts:
             return
-        # what is found does not depend on which of the two ways is taken
-        if len(texts) >= _SAMPLE and len(set(texts[:_SAMPLE])) * _FEW <= _SAMPLE:
-            for text, times in Counter(texts).items():
-                self._add([text], times)
-        else:
+        if counted is None:
             self._add(texts, 1)
+            return
+        for text, times in counted.items():
+            self._add([text], times)
 
     def _add(self, texts: Sequence[str], times: int) -> None:
         """Sum up some texts, each of which stands in as many rows."""
@@ -80,8 +89,9 @@ class Column:
         shortest = min(lengths)
         self.shortest = shortest if self.shortest is None else min(self.shortest, shortest)
         self.longest = max(self.longest, max(lengths))
-        self.prefix = shared_prefix(self.prefix, texts)
-        self.suffix = shared_suffix(self.suffix, texts)
+        # the first texts tell most of it, and then there is less to compare all others with
+        self.prefix = shared_prefix(shared_prefix(self.prefix, texts[:_SAMPLE]), texts)
+        self.suffix = shared_suffix(shared_suffix(self.suffix, texts[:_SAMPLE]), texts)
         if self.counts_blanks and not (self.prefix or "").startswith(" "):
             self.without_blank += times * len([text for text in texts if text[:1] != " "])
         if not size:
@@ -176,16 +186,16 @@ class Distinct:
         self.labels: Counter[str] | None = Counter()
         """How often each stands there, in the order in which they came; None if they are many."""
 
-    def add(self, texts: Sequence[str]) -> None:
-        """Take the completions of some more rows."""
-        few = set(texts)
+    def add(self, texts: Sequence[str], counted: Mapping[str, int] | None) -> None:
+        """Take the completions of some more rows; `counted` as for a column."""
+        few = set(texts) if counted is None else counted.keys()
         self.prints.update(map(hash, few))
         if self.labels is None:
             return
         if len(few) > MAX_LABELS or max(map(len, few), default=0) > _MAX_LABEL_CHARACTERS:
             self.labels = None
         else:
-            self._count(Counter(texts))
+            self._count(Counter(texts) if counted is None else counted)
 
     def join(self, later: "Distinct") -> None:
         """Add those of rows that come after."""
@@ -206,7 +216,7 @@ class Distinct:
             labels = {f" {label}": times for label, times in self.labels.items()}
             self.labels = Counter(labels)
 
-    def _count(self, labels: Counter[str]) -> None:
+    def _count(self, labels: Mapping[str, int]) -> None:
         assert self.labels is not None
         self.labels.update(labels)
         if len(self.labels) > MAX_LABELS:
@@ -237,9 +247,10 @@ class Columns:
 
     def add(self, prompts: Sequence[str], completions: Sequence[str]) -> None:
         """Sum up some more rows."""
-        self.prompt.add(prompts)
-        self.completion.add(completions)
-        self.distinct.add(completions)
+        self.prompt.add(prompts, counted_if_few(prompts))
+        counted = counted_if_few(completions)
+        self.completion.add(completions, counted)
+        self.distinct.add(completions, counted)
 
     def join(self, later: "Columns") -> None:
         """Add the summary of rows that come after these."""

@@ -96,6 +96,9 @@ class Inspector:
                 self._note(numbers[index], verdict)
                 continue
             self._shape = verdict.shape  # and the line is read again, as such a row
+            if index == 0:
+                self._keep(scan(self._shape, rows, self._examine))
+                return
             self._keep(scan_lines(self._shape, lines[index:], numbers[index:], self._examine))
             return
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import compress
 from sys import byteorder
 from typing import Final
 
@@ -41,15 +42,11 @@ def validation_count(rows: int, share: float = 0) -> int:
     return rows - max(rows - MOST, int(rows * (1 - SHARE)))
 
 
-def hashes(texts: Sequence[bytes], seed: int) -> bytes:
-    """The hash of each text, eight bytes each."""
+def marks(texts: Sequence[bytes], seed: int) -> "array[int]":
+    """The hash of each text, as a number."""
     salt = seed.to_bytes(8, "big", signed=True)
-    return b"".join([sha256(salt + text).digest()[:8] for text in texts])
-
-
-def as_numbers(hashes: bytes) -> "array[int]":
-    """Hashes as numbers."""
-    numbers = array("Q", hashes)
+    # a whole hash is four such numbers
+    numbers = array("Q", b"".join([sha256(salt + text).digest() for text in texts]))[::4]
     if byteorder == "little":
         numbers.byteswap()
     return numbers
@@ -70,24 +67,30 @@ def choose(marks: Sequence[int], classes: Sequence[int], count: int, *, grouped:
     wanted = _wanted(sizes, count)
     # most marks are far from being chosen: they need not be sorted
     limit = max((2**64 * 2 * wanted[name] // size for name, size in sizes.items()), default=0)
-    chosen, missing = _lowest(marks, classes, wanted, limit)
+    among: Sequence[int] = _below(limit, marks)
+    chosen, missing = _lowest(marks, classes, wanted, among)
+    # too few have been looked at
     if missing and limit < 2**64:
-        chosen, _ = _lowest(marks, classes, wanted, 2**64)
-    return [index for index, mark in enumerate(marks) if mark in chosen]
+        among = range(len(marks))
+        chosen, _ = _lowest(marks, classes, wanted, among)
+    return [index for index in among if marks[index] in chosen]
+
+
+def _below(limit: int, marks: Sequence[int]) -> Sequence[int]:
+    """The indices of the marks below `limit`, and of some above."""
+    # by their highest bytes, without a look at each in Python
+    highest = array("Q", marks).tobytes()[7 if byteorder == "little" else 0 :: 8]
+    low = bytes(byte <= limit >> 56 for byte in range(256))
+    return list(compress(range(len(marks)), highest.translate(low)))
 
 
 def _lowest(
-    marks: Sequence[int], classes: Sequence[int], wanted: Mapping[int, int], limit: int
+    marks: Sequence[int], classes: Sequence[int], wanted: Mapping[int, int], among: Sequence[int]
 ) -> tuple[set[int], int]:
-    """The lowest marks below `limit` of each class, and how many rows are missing."""
+    """The lowest marks of each class `among` some of the rows, and how many rows are missing."""
     of_class: dict[int, list[int]] = {name: [] for name in wanted}
-    if classes:
-        for mark, name in [
-            (mark, name) for mark, name in zip(marks, classes, strict=True) if mark < limit
-        ]:
-            of_class[name].append(mark)
-    else:
-        of_class[0] = [mark for mark in marks if mark < limit]
+    for index in among:
+        of_class[classes[index] if classes else 0].append(marks[index])
     chosen: set[int] = set()
     missing = 0
     for name, members in of_class.items():
@@ -117,21 +120,3 @@ def _take(marks: Sequence[int], count: int) -> tuple[set[int], int]:
             chosen.add(mark)
             count -= rows
     return chosen, count
-
-
-def divided(block: bytes, sizes: Sequence[int], chosen: Sequence[int]) -> tuple[bytes, bytes]:
-    """A block of lines as those for training and for validation.
-
-    `sizes` are those of the lines; `chosen` are the lines for validation, from 0, ascending.
-    """
-    training: list[bytes] = []
-    validation: list[bytes] = []
-    at = before = 0
-    for line in chosen:
-        start = at + sum(sizes[before:line])
-        training.append(block[at:start])
-        at = start + sizes[line]
-        before = line + 1
-        validation.append(block[start:at])
-    training.append(block[at:])
-    return b"".join(training), b"".join(validation)

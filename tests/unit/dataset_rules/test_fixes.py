@@ -83,6 +83,33 @@ def test_several_cores_and_small_pieces_write_the_same_bytes(
     ]
 
 
+@settings(deadline=None, max_examples=150)
+@given(
+    numbers=st.lists(st.integers(0, 12), min_size=2, max_size=40),
+    size=st.sampled_from([1, 40, 100, 300]),
+    empty=st.sets(st.integers(0, 12)),
+)
+def test_what_repeats_a_row_goes_wherever_the_file_is_cut(
+    numbers: list[int], size: int, empty: set[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rows = [{"prompt": f"{n} ->", "completion": "" if n in empty else f" {n % 3}"} for n in numbers]
+    path = write(tmp_path_factory.mktemp("any") / "file.jsonl", rows)
+    full = [row for row in rows if row["completion"]]
+    first = list({row["prompt"]: row for row in full}.values())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "PIECE", size)
+        outcome, mended = prepared(path)
+    counts = {fix.code: fix.count for fix in outcome.summary.fixes}
+    assert counts.get("DUPLICATE_ROWS", 0) == len(full) - len(first)
+    assert [row["prompt"] for row in mended] == [row["prompt"] for row in first]
+    alone = write(path.with_name("alone.jsonl"), first)
+    same = run(Job(str(alone), cores=1)).summary
+    told = outcome.summary
+    assert (told.task, told.class_count, told.positive_class, told.split) == (
+        *(same.task, same.class_count, same.positive_class, same.split),
+    )
+
+
 def test_what_is_prepared_has_nothing_left_to_prepare(tmp_path: Path) -> None:
     rows = [{"prompt": f"WHAT IS {n}", "completion": f"It is: {n} of {n * n}"} for n in range(40)]
     outcome, mended = prepared(write(tmp_path / "file.jsonl", [*rows, *rows[:3]]))

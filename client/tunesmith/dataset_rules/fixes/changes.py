@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tunesmith.dataset_rules.columns import counted_if_few
 from tunesmith.dataset_rules.shapes import PromptCompletion
 
 
@@ -75,10 +76,18 @@ def changed(
     """Both columns after all changes, in their order."""
     for change in changes:
         if change.column == "prompt":
-            prompts = change.texts(prompts)
+            prompts = _made(change, prompts)
         else:
-            completions = change.texts(completions)
+            completions = _made(change, completions)
     return prompts, completions
+
+
+def _made(change: Change, texts: Sequence[str]) -> Sequence[str]:
+    few = counted_if_few(texts)
+    if few is None:
+        return change.texts(texts)
+    after = dict(zip(few, change.texts(list(few)), strict=True))
+    return [after[text] for text in texts]
 
 
 def changed_row(changes: Sequence[Change], row: PromptCompletion) -> PromptCompletion:

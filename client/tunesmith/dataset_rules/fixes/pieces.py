@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from tunesmith.dataset_rules.catalogue import RULES
 from tunesmith.dataset_rules.findings import Problem, Severity
-from tunesmith.dataset_rules.fixes.rows import Batch, read_lines, read_piece, read_sound_piece
+from tunesmith.dataset_rules.fixes.rows import Batch, read_lines, read_piece, read_whole_piece
 from tunesmith.dataset_rules.inspector import MAX_LINE_BYTES
 from tunesmith.dataset_rules.shapes import Shape
 from tunesmith.dataset_rules.sources import Format, open_source
@@ -38,10 +38,10 @@ class Piece:
     """The line of the file on which each of `lines` begins; empty for a place in the file, whose
     lines are all of the file's."""
 
-    def rows(self, shape: Shape, *, keep_nul: bool, sound: bool = False) -> Batch:
-        """Its rows, mended; `sound` if there was nothing to mend when they were read before."""
-        if sound and shape is Shape.PROMPT_COMPLETION and not self.lines:
-            return read_sound_piece(self.data())
+    def rows(self, shape: Shape, *, keep_nul: bool, whole: bool = False) -> Batch:
+        """Its rows, mended; `whole` if they were decoded in one go when they were read before."""
+        if whole and not self.lines:
+            return read_whole_piece(self.data())
         if self.lines:
             return read_lines(self.lines, shape, keep_nul=keep_nul)
         return read_piece(self.data(), shape, keep_nul=keep_nul)

@@ -224,10 +224,9 @@ class _Planner:
             return
         self._view = replace(self._view, dropped=gone)
         if gone == repeated:
-            left_out = survey(self._file, replace(self._view, inverted=True), self._desk)
             columns = self._seen.columns.copy()
-            columns.leave_out(left_out.columns)
-            rows = self._seen.row_count - left_out.row_count
+            columns.leave_out(self._seen.repeated_columns)
+            rows = self._seen.row_count - _total(repeated)
             # the first rows are never those that repeat one
             self._seen = replace(self._seen, columns=columns, row_count=rows)
         else:

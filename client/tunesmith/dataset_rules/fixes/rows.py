@@ -1,8 +1,9 @@
 """The rows of a piece of a file, mended where that is one row's own affair."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -27,6 +28,8 @@ _NAMES = ("prompt", "completion", "messages")
 _NOT_DIVIDED = 2**13
 """Bytes; in a smaller piece lines are looked at one by one."""
 _LISTED_FAULTS = 20
+_FEW = 64
+"""So many rows are taken out of a list one by one; of more, a new list is made."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -37,7 +40,7 @@ class _Lenient(msgspec.Struct, frozen=True, gc=False):
     completion: str
 
 
-class _Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+class _Fields(PromptCompletion, frozen=True, forbid_unknown_fields=True, gc=False):
     """Prompt and completion, which may be empty."""
 
     prompt: str
@@ -46,7 +49,6 @@ class _Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False)
 
 _decode_fields = msgspec.json.Decoder(_Fields).decode_lines
 _decode_lenient = msgspec.json.Decoder(_Lenient).decode
-_decode_all = msgspec.json.Decoder(PromptCompletion).decode_lines
 _encode = msgspec.json.Encoder().encode
 
 
@@ -77,6 +79,8 @@ class Batch:
     faults: list[tuple[int, Problem]] = field(default_factory=list)
     """The first rows that nothing can mend but somebody's judgement, with why."""
     fault_count: int = 0
+    whole: bool = False
+    """Whether it was decoded in one go: `read_whole_piece` finds the same rows in it."""
 
 
 def read_piece(data: bytes, shape: Shape, *, keep_nul: bool = False) -> Batch:
@@ -91,29 +95,49 @@ def read_piece(data: bytes, shape: Shape, *, keep_nul: bool = False) -> Batch:
     return read_lines(BytesIO(data).readlines(), shape, keep_nul=keep_nul)
 
 
-def read_sound_piece(data: bytes) -> Batch:
-    """As `read_piece`, where prompt/completion rows had nothing odd when they were read before."""
-    rows = _decode_all(data)
-    return Batch(rows, range(len(rows)), len(rows))
+def read_whole_piece(data: bytes) -> Batch:
+    """As `read_piece`, of one that was `whole` when it was read before; but nothing is counted."""
+    rows = _decode_fields(data)
+    return without(Batch(rows, range(len(rows)), len(rows), whole=True), _empty(rows))
 
 
-def _decoded(data: bytes, rows: "list[PromptCompletion | _Fields]") -> Batch:
+def without(batch: Batch, places: Sequence[int]) -> Batch:
+    """The batch without the rows at these places among them, which ascend."""
+    if not places:
+        return batch
+    rows, indices = batch.examples, batch.indices
+    if len(places) > _FEW:
+        gone = frozenset(places)
+        rows = [row for place, row in enumerate(rows) if place not in gone]
+        indices = [index for place, index in enumerate(indices) if place not in gone]
+    else:
+        rows, indices = list(rows), list(indices)
+        for place in reversed(places):
+            del rows[place], indices[place]
+    return replace(batch, examples=rows, indices=indices)
+
+
+def _empty(rows: Sequence[PromptCompletion]) -> Sequence[int]:
+    """Where rows have no completion."""
+    completions = [row.completion for row in rows]
+    if all(completions):
+        return ()
+    return [place for place, completion in enumerate(completions) if not completion]
+
+
+def _decoded(data: bytes, rows: list[PromptCompletion]) -> Batch:
     """A piece of which every line has decoded well; completions may be empty."""
-    batch = Batch(rows, range(len(rows)), len(rows))
-    if crlf := data.count(b"\r\n"):
+    batch = Batch(rows, range(len(rows)), len(rows), whole=True)
+    if b"\r" in data and (crlf := data.count(b"\r\n")):
         batch.mended["CRLF"] = Mended(crlf)
-    if not all([row.completion for row in rows]):  # noqa: C419 a list is much faster
-        lines = BytesIO(data).readlines()
-        empty = Mended()
-        for index, row in enumerate(rows):
-            if not row.completion:
-                empty.add(index, lines[index], "")
-        batch.mended["COMPLETION_EMPTY"] = empty
-        batch.indices = [index for index, row in enumerate(rows) if row.completion]
-        batch.examples = [
-            PromptCompletion(row.prompt, row.completion) for row in rows if row.completion
-        ]
-    return batch
+    if places := _empty(rows):
+        empty = batch.mended["COMPLETION_EMPTY"] = Mended()
+        shown = places[:_SAMPLES]
+        lines = list(islice(BytesIO(data), shown[-1] + 1))
+        for place in shown:
+            empty.add(place, lines[place], "")
+        empty.count = len(places)
+    return without(batch, places)
 
 
 def _joined(first: Batch, second: Batch) -> Batch:
@@ -157,21 +181,17 @@ def shape_of_first(lines: Sequence[bytes]) -> Shape | None:
     return None
 
 
-def _all_decoded(data: bytes) -> "list[PromptCompletion | _Fields] | None":
+def _all_decoded(data: bytes) -> list[PromptCompletion] | None:
     """The rows of a piece in which nothing but an empty completion can be wrong; else None."""
-    rows: list[PromptCompletion | _Fields]
     try:
-        rows = [*_decode_all(data)]
+        rows: list[PromptCompletion] = [*_decode_fields(data)]
     except ValueError:
-        try:
-            rows = [*_decode_fields(data)]
-        except ValueError:
-            return None
+        return None
     count = data.count(b"\n") + (data[-1:] not in (b"\n", b""))
     if len(rows) != count:
         return None  # blank lines
     # a NUL can only be written as an escape; that a key stands twice shows in the quotes
-    if rb"\u0000" in data or (
+    if (b"\\" in data and rb"\u0000" in data) or (
         data.count(b'"') != 8 * count and structural_quotes(data) != 8 * count
     ):
         return None

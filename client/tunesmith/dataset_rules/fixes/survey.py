@@ -1,8 +1,10 @@
 """One look at all rows of a file, as they are after some of the fixes."""
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from operator import ne
 from typing import Any
 
@@ -11,7 +13,7 @@ from tunesmith.dataset_rules.columns import Columns
 from tunesmith.dataset_rules.findings import Problem
 from tunesmith.dataset_rules.fixes.changes import Change, changed
 from tunesmith.dataset_rules.fixes.pieces import Desk, File, Piece
-from tunesmith.dataset_rules.fixes.rows import Batch, Mended
+from tunesmith.dataset_rules.fixes.rows import Batch, Mended, without
 from tunesmith.dataset_rules.shapes import Example, Shape
 
 _HEAD = 3
@@ -26,25 +28,15 @@ class View:
     dropped: Mapping[int, Sequence[int]] = field(default_factory=dict)
     """By piece, the lines that are left out, counted from its beginning."""
     odd: frozenset[int] | None = None
-    """The pieces in which something was mended; None as long as nobody knows."""
+    """The pieces that cannot be decoded in one go; None as long as nobody knows."""
     changes: tuple[Change, ...] = ()
-    inverted: bool = False
-    """Whether to see what is left out, and nothing else."""
     eager: bool = False
     """Whether to learn in any case which separators could be used."""
 
     def of(self, index: int, batch: Batch) -> tuple[Sequence[int], list[Any]]:
         """The lines and rows of piece number `index` that are seen, before the changes."""
-        gone = self.dropped.get(index)
-        if not gone:
-            return ((), []) if self.inverted else (batch.indices, batch.examples)
-        left_out = frozenset(gone)
-        kept = [
-            (place, row)
-            for place, row in zip(batch.indices, batch.examples, strict=True)
-            if (place in left_out) is self.inverted
-        ]
-        return [place for place, _ in kept], [row for _, row in kept]
+        kept = without(batch, _positions(batch, self.dropped.get(index, ())))
+        return kept.indices, kept.examples
 
     def then(self, change: Change) -> "View":
         """The same with one more change."""
@@ -58,8 +50,13 @@ class View:
 
     def read(self, index: int, piece: Piece) -> Batch:
         """The rows of piece number `index`, mended."""
-        sound = self.odd is not None and index not in self.odd
-        return piece.rows(self.shape, keep_nul=self.keep_nul, sound=sound)
+        whole = self.odd is not None and index not in self.odd
+        return piece.rows(self.shape, keep_nul=self.keep_nul, whole=whole)
+
+
+def _positions(batch: Batch, lines: Sequence[int]) -> Sequence[int]:
+    """Where among its rows those on these lines are."""
+    return [bisect_left(batch.indices, line) for line in sorted(lines)]
 
 
 @dataclass
@@ -71,8 +68,14 @@ class _Glance:
     columns: Columns
     head: list[tuple[int, Example]]
     altered: int = 0
-    prints: bytes = b""
+    prints: Sequence[int] = ()
+    """A fingerprint of each row."""
     indices: Sequence[int] = ()
+    """The lines of the rows."""
+    repeated: Sequence[int] = ()
+    """The lines whose row is the same as an earlier one of this piece."""
+    repeated_columns: Columns | None = None
+    whole: bool = False
     long: Sequence[int] = ()
     mended: dict[str, Mended] = field(default_factory=dict)
     faults: list[tuple[int, Problem]] = field(default_factory=list)
@@ -94,9 +97,11 @@ class Survey:
     faults: list[tuple[int, Problem]] = field(default_factory=list)
     fault_count: int = 0
     repeated: dict[int, list[int]] = field(default_factory=dict)
-    """By piece, the lines whose row is the same as an earlier one."""
+    """By piece, the lines whose row is the same as an earlier one, ascending."""
+    repeated_columns: Columns = field(default_factory=Columns)
+    """The summary of those rows."""
     odd: set[int] = field(default_factory=set)
-    """The pieces in which something was mended, or cannot be."""
+    """The pieces that were not decoded in one go."""
     long: dict[int, list[int]] = field(default_factory=dict)
     """By piece, the lines whose row is very long."""
 
@@ -118,15 +123,47 @@ def survey(file: File, view: View, desk: Desk, *, first: bool = False) -> Survey
         lines += glance.line_count
         _join(found, glance, place)
         if seen is not None:
-            seen.add(glance)
-        if glance.mended or glance.fault_count:
+            seen.add(index, glance)
+            if glance.repeated_columns is not None:
+                found.repeated_columns.join(glance.repeated_columns)
+        if not glance.whole:
             found.odd.add(index)
         if glance.long:
             found.long[index] = list(glance.long)
         numbers[index] = ()
     if seen is not None:
-        found.repeated = seen.repeated()
+        _join_repeated(file, view, desk, found, seen)
     return found
+
+
+def _join_repeated(file: File, view: View, desk: Desk, found: Survey, seen: "_Memory") -> None:
+    """Add the rows that repeat one of an earlier piece to those that repeat one of their own."""
+    seen.look_elsewhere()
+    jobs = (
+        (piece, index, view.within(index), seen.elsewhere[index])
+        for index, piece in enumerate(file.pieces())
+        if index in seen.elsewhere
+    )
+    found.repeated = seen.repeated
+    if not seen.elsewhere:
+        return
+    for columns in desk.each(_columns_of, jobs):
+        found.repeated_columns.join(columns)
+    for index, lines in seen.elsewhere.items():
+        found.repeated[index] = sorted([*found.repeated.get(index, ()), *lines])
+
+
+def _columns_of(piece: Piece, index: int, view: View, lines: Sequence[int]) -> Columns:
+    """The summary of some rows of a piece."""
+    batch = view.read(index, piece)
+    return _summed(view.shape, [batch.examples[place] for place in _positions(batch, lines)])
+
+
+def _summed(shape: Shape, rows: Sequence[Any]) -> Columns:
+    columns = Columns()
+    if shape is Shape.PROMPT_COMPLETION:
+        columns.add([row.prompt for row in rows], [row.completion for row in rows])
+    return columns
 
 
 def _places(numbers: Sequence[int], before: int) -> Callable[[int], int]:
@@ -157,35 +194,46 @@ class _Memory:
 
     def __init__(self) -> None:
         self._different: set[int] = set()
-        self._prints: list[tuple[Sequence[int], array[int]]] = []
-        self._count = 0
+        self._pieces: list[tuple[Sequence[int], Sequence[int]]] = []
+        self.repeated: dict[int, list[int]] = {}
+        """By piece, the lines whose row is the same as an earlier one of that piece."""
+        self.elsewhere: dict[int, list[int]] = {}
+        """By piece, the lines whose row is the same as one of an earlier piece, and the first of
+        its kind in its own."""
 
-    def add(self, glance: _Glance) -> None:
+    def add(self, index: int, glance: _Glance) -> None:
         """Remember the rows of the next piece."""
-        prints = array("q", glance.prints)
-        self._count += len(prints)
-        self._prints.append((glance.indices, prints))
-        self._different.update(prints)
+        if glance.repeated:
+            self.repeated[index] = list(glance.repeated)
+        self._pieces.append((glance.indices, glance.prints))
+        known = self._different
+        before = len(known)
+        known.update(glance.prints)
+        if len(known) - before < len(glance.prints) - len(glance.repeated):
+            self.elsewhere[index] = []
 
-    def repeated(self) -> dict[int, list[int]]:
-        """By piece, the lines whose row is not new."""
-        if len(self._different) == self._count:
-            return {}
-        found: dict[int, list[int]] = {}
-        new = self._different
-        for index, (places, prints) in enumerate(self._prints):
-            for place, mark in zip(places, prints, strict=True):
-                if mark in new:
-                    new.discard(mark)
-                else:
-                    found.setdefault(index, []).append(place)
-        return found
+    def look_elsewhere(self) -> None:
+        """Find, when all pieces are there, what repeats a row of an earlier one."""
+        del self._different  # much memory, and nothing asks for it any more
+        wanted = {mark for index in self.elsewhere for mark in self._pieces[index][1]}
+        known: set[int] = set()
+        for index, (indices, prints) in enumerate(self._pieces if wanted else ()):
+            here = wanted.intersection(prints)
+            if index in self.elsewhere:
+                first = _first_places(prints)
+                places = sorted(first[mark] for mark in known & here)
+                self.elsewhere[index] = [indices[place] for place in places]
+            known |= here
+
+
+def _first_places(prints: Sequence[int]) -> dict[int, int]:
+    """Where each fingerprint is for the first time."""
+    # backwards, so that of equal ones the first stays
+    return dict(zip(reversed(prints), reversed(range(len(prints))), strict=True))
 
 
 def _glance(piece: Piece, index: int, view: View, first: bool) -> _Glance:
     """Look at one piece."""
-    if view.inverted and index not in view.dropped:
-        return _Glance(0, 0, Columns(), [])
     batch = view.read(index, piece)
     indices, rows = view.of(index, batch)
     head = list(zip(indices[:_HEAD], rows[:_HEAD], strict=True))
@@ -202,11 +250,30 @@ def _glance(piece: Piece, index: int, view: View, first: bool) -> _Glance:
             glance.altered = sum(sum(map(ne, *pair)) for pair in zip(before, after, strict=True))
         glance.columns.add(*after)
     if first:
-        glance.prints = array("q", map(hash, rows)).tobytes()
-        glance.indices = batch.indices
         glance.mended, glance.faults = batch.mended, batch.faults
         glance.fault_count = batch.fault_count
+        glance.whole = batch.whole
+        _note_repeated(glance, view.shape, batch)
     return glance
+
+
+def _note_repeated(glance: _Glance, shape: Shape, batch: Batch) -> None:
+    rows, indices = batch.examples, batch.indices
+    if shape is Shape.PROMPT_COMPLETION:
+        # pairs, since rows may be of several types
+        pairs = zip([row.prompt for row in rows], [row.completion for row in rows], strict=True)
+        prints = list(map(hash, pairs))
+    else:
+        prints = list(map(hash, rows))
+    glance.prints = array("q", prints)
+    glance.indices = indices if isinstance(indices, range) else array("L", indices)
+    first = _first_places(prints)
+    if len(first) == len(prints):
+        return
+    places = range(len(prints))
+    repeated = list(compress(places, map(ne, places, map(first.__getitem__, prints))))
+    glance.repeated = [indices[place] for place in repeated]
+    glance.repeated_columns = _summed(shape, [rows[place] for place in repeated])
 
 
 def _long(

@@ -1,7 +1,6 @@
 """The mended file, written as a plan has it; or two of them, split."""
 
 import os
-import tempfile
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -16,16 +15,15 @@ import msgspec
 from tunesmith.dataset_rules.examples import plain
 from tunesmith.dataset_rules.excerpts import excerpt
 from tunesmith.dataset_rules.fixes.changes import changed
+from tunesmith.dataset_rules.fixes.draft import Draft, Written
 from tunesmith.dataset_rules.fixes.pieces import Piece, desk
 from tunesmith.dataset_rules.fixes.plan import Plan, Unfixable
 from tunesmith.dataset_rules.fixes.survey import View
 from tunesmith.dataset_rules.shapes import PromptCompletion, Shape
 from tunesmith.dataset_rules.split import (
     SplitChoice,
-    as_numbers,
     choose,
-    divided,
-    hashes,
+    marks,
     validation_count,
 )
 
@@ -35,10 +33,10 @@ _encoder = msgspec.json.Encoder()
 class _Block(NamedTuple):
     """The rows of one piece as they are to be; for a split, what it needs to know of each."""
 
-    content: bytes
-    marks: bytes = b""
-    classes: bytes = b""
-    sizes: bytes = b""
+    content: Written
+    marks: Sequence[int] = ()
+    classes: Sequence[int] = ()
+    sizes: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,10 @@ def apply(plan: Plan, path_out: str | Path, *, cores: int | None = None) -> Prep
     `path_out` is there in full or not at all. Raises Unfixable if rows are left that nothing can
     mend, ValueError if no row is left, and OSError.
     """
-    with _complete(path_out) as file:
+    with Draft.beside(Path(path_out).parent) as draft, _complete(path_out) as file:
         size = 0
-        for block in _blocks(plan, None, cores):
-            file.write(block.content)
-            size += len(block.content)
+        for block in _blocks(plan, None, draft, cores):
+            size += file.write(draft.read(block.content))
     return Prepared(plan.rows_after, size)
 
 
@@ -79,24 +76,22 @@ def apply_split(
 
     Raises as `apply` does, and CannotSplit.
     """
-    marks: array[int] = array("Q")
+    hashes: array[int] = array("Q")
     classes: array[int] = array("q")
-    sizes: list[array[int]] = []
-    folder = Path(training_out).parent
-    with tempfile.TemporaryFile(dir=folder) as whole:
-        for block in _blocks(plan, choice, cores):
-            whole.write(block.content)
-            marks.extend(as_numbers(block.marks))
-            classes.frombytes(block.classes)
-            sizes.append(array("L", block.sizes))
-        count = validation_count(len(marks), choice.validation_share)
-        chosen = choose(marks, classes, count, grouped=bool(choice.group_by))
-        if not 0 < len(chosen) < len(marks):
-            raise CannotSplit(_why(len(marks), choice))
+    blocks: list[_Block] = []
+    with Draft.beside(Path(training_out).parent) as draft:
+        for block in _blocks(plan, choice, draft, cores):
+            hashes.extend(block.marks)
+            classes.extend(block.classes)
+            blocks.append(block._replace(marks=(), classes=()))
+        rows = len(hashes)
+        count = validation_count(rows, choice.validation_share)
+        chosen = choose(hashes, classes, count, grouped=bool(choice.group_by))
+        if not 0 < len(chosen) < rows:
+            raise CannotSplit(_why(rows, choice))
         with _complete(training_out) as training, _complete(validation_out) as validation:
-            written = _divide(whole, sizes, chosen, training, validation)
-    left = len(marks) - len(chosen)
-    return Prepared(left, written[0]), Prepared(len(chosen), written[1])
+            written = _divide(draft, blocks, chosen, training, validation)
+    return Prepared(rows - len(chosen), written[0]), Prepared(len(chosen), written[1])
 
 
 def _why(rows: int, choice: SplitChoice) -> str:
@@ -105,24 +100,27 @@ def _why(rows: int, choice: SplitChoice) -> str:
 
 
 def _divide(
-    whole: BinaryIO,
-    sizes: Sequence[Sequence[int]],
+    draft: Draft,
+    blocks: Sequence[_Block],
     chosen: Sequence[int],
     training: BinaryIO,
     validation: BinaryIO,
 ) -> tuple[int, int]:
-    whole.seek(0)
-    start = training_size = validation_size = 0
-    for lines in sizes:
-        low, high = bisect_left(chosen, start), bisect_left(chosen, start + len(lines))
-        places = [row - start for row in chosen[low:high]]
-        left, right = divided(whole.read(sum(lines)), lines, places)
-        training.write(left)
-        validation.write(right)
-        training_size += len(left)
-        validation_size += len(right)
-        start += len(lines)
-    return training_size, validation_size
+    """Copy the lines `chosen` to validation and all others to training; the bytes of each."""
+    first = size = validation_size = 0
+    for block in blocks:
+        content, sizes = memoryview(draft.read(block.content)), block.sizes
+        low, high = bisect_left(chosen, first), bisect_left(chosen, first + len(sizes))
+        at = line = 0
+        for place in [row - first for row in chosen[low:high]]:
+            start = at + sum(sizes[line:place])
+            training.write(content[at:start])
+            at, line = start + sizes[place], place + 1
+            validation_size += validation.write(content[start:at])
+        training.write(content[at:])
+        first += len(sizes)
+        size += len(content)
+    return size - validation_size, validation_size
 
 
 @contextmanager
@@ -138,7 +136,9 @@ def _complete(path: str | Path) -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
 
 
-def _blocks(plan: Plan, split: SplitChoice | None, cores: int | None) -> Iterator[_Block]:
+def _blocks(
+    plan: Plan, split: SplitChoice | None, draft: Draft, cores: int | None
+) -> Iterator[_Block]:
     """The rows of the plan as they are to be; with `split` also the hash and class of each."""
     if plan.fault_count:
         raise Unfixable(plan.faults, plan.fault_count)
@@ -148,37 +148,40 @@ def _blocks(plan: Plan, split: SplitChoice | None, cores: int | None) -> Iterato
     if split is not None and not (split.stratified and plan.after.classifies):
         split = replace(split, stratified=False)
 
-    def jobs() -> Iterator[tuple[Piece, int, View, SplitChoice | None]]:
+    def jobs() -> Iterator[tuple[Piece, int, View, SplitChoice | None, Draft]]:
         for index, piece in enumerate(plan.file.pieces()):
-            yield piece, index, view.within(index), split
+            yield piece, index, view.within(index), split, draft
 
     with desk(plan.file, cores) as at:
         yield from at.each(_rewritten, jobs())
 
 
-def _rewritten(piece: Piece, index: int, view: View, split: SplitChoice | None) -> _Block:
-    """The rows of one piece as they are to be, and the hash and class of each."""
+def _rewritten(
+    piece: Piece, index: int, view: View, split: SplitChoice | None, draft: Draft
+) -> _Block:
+    """Write the rows of one piece to the draft as they are to be; the hash and class of each."""
     places, rows = view.of(index, view.read(index, piece))
-    is_text = view.shape is Shape.PROMPT_COMPLETION
-    if not is_text:
-        block = _encoder.encode_lines([plain(row) for row in rows])
-    else:
+    completions: Sequence[str] = ()
+    if view.shape is Shape.PROMPT_COMPLETION:
+        prompts = [row.prompt for row in rows]
+        completions = [row.completion for row in rows]
         if view.changes:
-            prompts = [row.prompt for row in rows]
-            completions = [row.completion for row in rows]
-            rows = list(map(PromptCompletion, *changed(view.changes, prompts, completions)))
+            after = changed(view.changes, prompts, completions)
+            rows, completions = list(map(PromptCompletion, *after)), after[1]
         block = _encoder.encode_lines(rows)
+    else:
+        block = _encoder.encode_lines([plain(row) for row in rows])
+    content = draft.write(block)
     if split is None:
-        return _Block(block)
+        return _Block(content)
     written = BytesIO(block).readlines()
     if split.group_by:
         lines = piece.all_lines()
         names = [_group(lines[place], split.group_by) for place in places]
     else:
         names = written
-    classes = array("q", [hash(row.completion) for row in rows] if split.stratified else ())
-    sizes = array("L", map(len, written))
-    return _Block(block, hashes(names, split.seed), classes.tobytes(), sizes.tobytes())
+    classes = array("q", map(hash, completions) if split.stratified else ())
+    return _Block(content, marks(names, split.seed), classes, array("L", map(len, written)))
 
 
 def _group(line: bytes, pointer: str) -> bytes:

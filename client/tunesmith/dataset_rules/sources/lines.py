@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from io import BytesIO
 
-_WINDOW = 2**16
+_WINDOW = 2**17
 """How much is handed on at once (bytes): what is made of it stays in the processor's cache, and
 memory is bounded when a caller hands over a huge piece."""
 
