@@ -246,5 +246,3 @@ def _longest_rising(numbers: Sequence[int]) -> set[int]:
         rising.add(index)
         index = before[index]
     return rising
-
-

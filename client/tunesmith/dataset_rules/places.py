@@ -5,7 +5,6 @@ Only lines with a finding come here, a handful of each kind, so it may take its 
 
 import re
 from json import JSONDecoder
-from json.decoder import scanstring
 from typing import Any, Final
 
 from tunesmith.dataset_rules.json_fault import fault_at
@@ -59,7 +58,7 @@ def _member(text: str, at: int, token: str) -> Span | None:
     while text[at] not in "}]":
         name: Any = str(index)
         if opening == "{":
-            name, at = scanstring(text, at + 1, True)
+            name, at = _decode(text, at)
             at = _skip(text, _skip(text, at) + 1)
         _, end = _decode(text, at)
         if name == token:

@@ -1,7 +1,5 @@
 """What is said to be different between two datasets."""
 
-# ruff: noqa: ASYNC240 (small files)
-
 import json
 from collections import Counter
 from pathlib import Path
