@@ -225,7 +225,7 @@ def _sample(session: Session, kind: str, before: str, after: str) -> None:
         if text:
             words, signs = excerpt(text, span, width)
             out.print(plain(f"  {sign} {words}"), markup=False, style=style, soft_wrap=True)
-            if kind == "changed":
+            if kind == "changed" and span[0] < span[1]:
                 out.print(f"    {signs}", markup=False, style="bold", soft_wrap=True)
 
 
