@@ -79,6 +79,10 @@ class Terminal:
         """As at a keyboard."""
         os.write(self._master, b"\x03")
 
+    def type(self, words: str) -> None:
+        """As at a keyboard, with the return key."""
+        os.write(self._master, f"{words}\n".encode())
+
     async def exit_code(self) -> int:
         """How the program ended, once it has."""
         return await asyncio.to_thread(self._process.wait)

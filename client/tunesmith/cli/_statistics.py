@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from tunesmith._sync import Client
 from tunesmith.cli import _findings
+from tunesmith.cli._histogram import histogram
 from tunesmith.cli._output import as_json, document, listing, pairs
+from tunesmith.cli._progress import reading
 from tunesmith.cli._session import Format, Session
 from tunesmith.cli._text import last, named
 from tunesmith.v1 import dataset_pb2 as pb
@@ -23,7 +23,6 @@ if TYPE_CHECKING:  # they bring msgspec, which other commands do not need
 
 _OPEN = (pb.ANALYSIS_STATE_PENDING, pb.ANALYSIS_STATE_RUNNING)
 _LOOK_EVERY = 0.5
-_WIDE = 40
 
 
 def counted(
@@ -87,18 +86,6 @@ def show(session: Session, found: Sequence[pb.TokenStatistics], base_model: str)
             _findings.report(session.out, first.findings)
 
 
-def histogram(console: Console, bars: Sequence[tuple[int, int, int]]) -> None:
-    """Write a bar for each range of lengths."""
-    most = max(count for _, _, count in bars)
-    block = "#" if console.options.ascii_only else "█"
-    ranges = [f"{low:,} – {below - 1:,}" for low, below, _ in bars]
-    room = max(map(len, ranges))
-    for words, (_, _, count) in zip(ranges, bars, strict=True):
-        drawn = block * max(round(_WIDE * count / most), 1 if count else 0)
-        line = Text(f"{words:>{room}}  ").append(drawn, style="cyan").append(f" {count:,}")
-        console.print(line, soft_wrap=True)
-
-
 def encoder(encoding: str) -> "Encoder":
     """The encoder of that name; a usage error that says what there is, or what to install."""
     from tunesmith.token_counts import EncodingMissing, load_encoding
@@ -119,20 +106,10 @@ def of_file(
     """The tokens of a file; None if they are not wanted, or no row of it can be read."""
     if encoder is None or shape is None:
         return None
-    from rich.progress import Progress
-
     from tunesmith.token_counts import count_file
 
-    hidden = not session.progress.is_terminal
-    with Progress(console=session.progress, transient=True, disable=hidden) as progress:
-        task = progress.add_task("counting", total=file.stat().st_size)
-        return count_file(
-            file,
-            shape,
-            encoder,
-            format=read_as,
-            on_progress=lambda done: progress.update(task, completed=done),
-        )
+    with reading(session, "counting", file.stat().st_size) as on_progress:
+        return count_file(file, shape, encoder, format=read_as, on_progress=on_progress)
 
 
 def as_document(encoding: str, count: "TokenCount | None") -> dict[str, Any]:

@@ -10,6 +10,7 @@ import typer
 from tunesmith._errors import InvalidArgumentError
 from tunesmith.cli import _prepared
 from tunesmith.cli._output import as_json, document
+from tunesmith.cli._progress import waiting
 from tunesmith.cli._session import DIFFERS, Format, Options, Session, command
 from tunesmith.cli._text import last
 from tunesmith.v1 import dataset_pb2 as pb
@@ -181,7 +182,8 @@ def _choice(wanted: _prepared.Wanted) -> "Choice":
 def _offline(session: Session, file: Path, wanted: _prepared.Wanted) -> None:
     from tunesmith.dataset_rules.fixes import Job, run
 
-    outcome = run(Job(str(file), choice=_choice(wanted)))
+    with waiting(session, f"looking at {file.name}"):
+        outcome = run(Job(str(file), choice=_choice(wanted)))
     told = outcome.summary
     if session.output is Format.TABLE:
         _prepared.plan(session, file, told)
@@ -191,7 +193,8 @@ def _offline(session: Session, file: Path, wanted: _prepared.Wanted) -> None:
         raise typer.Exit(DIFFERS)
     choice, wants_split = _prepared.asked(session, wanted, _choice(wanted), told)
     if choice != _choice(wanted):
-        outcome = run(Job(str(file), choice=choice))
+        with waiting(session, f"looking at {file.name}"):
+            outcome = run(Job(str(file), choice=choice))
         told = outcome.summary
     if not wants_split and not any(fix.applied for fix in told.fixes):
         _done(session, outcome, (file,))
@@ -201,7 +204,8 @@ def _offline(session: Session, file: Path, wanted: _prepared.Wanted) -> None:
     ):
         session.note("nothing was written")
         raise typer.Exit(1)
-    outcome, paths = _written(file, choice, wanted, wants_split)
+    with waiting(session, f"mending {file.name}"):
+        outcome, paths = _written(file, choice, wanted, wants_split)
     if outcome.refused:
         raise InvalidArgumentError(outcome.refused)
     _done(session, outcome, paths)
@@ -244,20 +248,23 @@ def _done(session: Session, outcome: "Outcome", paths: Sequence[Path]) -> None:
 
 def _by_the_service(session: Session, name: str, wanted: _prepared.Wanted) -> None:
     with session.client() as client:
-        proposed = client.datasets.prepare(name)
+        with waiting(session, "the service looks at it"):
+            proposed = client.datasets.prepare(name)
         if session.output is Format.TABLE:
             _prepared.proposal(session, last(name), proposed)
         codes = _prepared.chosen(session, wanted, proposed)
         response: pb.PrepareDatasetResponse = proposed
         if codes:
-            response = client.datasets.prepare(name, fixes=codes)
+            with waiting(session, "the service mends it"):
+                response = client.datasets.prepare(name, fixes=codes)
         sides = None
         if wanted.split or (
             wanted.split is None
             and proposed.HasField("split")
             and (not _prepared.asks(session, wanted) or _prepared.yes(session, _prepared.SPLIT))
         ):
-            sides = client.datasets.split(name, seed=wanted.seed, group_by=wanted.group_by)
+            with waiting(session, "the service splits it"):
+                sides = client.datasets.split(name, seed=wanted.seed, group_by=wanted.group_by)
         if session.machine:
             content = {"prepared": as_json(response), "split": as_json(sides) if sides else None}
             document(session, content)

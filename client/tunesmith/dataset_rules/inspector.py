@@ -1,6 +1,7 @@
 """The inspection of a file, piece by piece, in bounded memory."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -206,8 +207,9 @@ def inspect_file(
     sensitive: Policy = Policy.OFF,
     max_line_bytes: int = MAX_LINE_BYTES,
     findings_per_code: int = 100,
+    on_progress: Callable[[int], object] = lambda done: None,
 ) -> Report:
-    """The report on a file; OSError if it cannot be read.
+    """The report on a file; OSError if it cannot be read. Tells the bytes that were read.
 
     Secrets and personal data are looked for only if a policy is given, as what recognises them may
     not be installed (SensitiveUnavailable); `Report.sensitive_searched` tells.
@@ -222,6 +224,8 @@ def inspect_file(
         findings_per_code=findings_per_code,
     )
     with Path(path).open("rb") as file:
+        done = 0
         while chunk := file.read(_CHUNK):
             inspector.feed(chunk)
+            on_progress(done := done + len(chunk))
     return inspector.finish()

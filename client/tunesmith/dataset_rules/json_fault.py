@@ -41,6 +41,17 @@ def describe(text: str) -> str:
     return "not valid JSON"
 
 
+def fault_at(text: str) -> int | None:
+    """At which character, from 0, `text` stops being JSON; None if it does not or is too long."""
+    if len(text) > _LONGEST:
+        return None
+    try:
+        _Scanner(text).walk()
+    except _Fault as fault:
+        return fault.at
+    return None
+
+
 class _Scanner:
     """Walks through a text by JSON's grammar, without recursion, until the first fault."""
 

@@ -1,6 +1,6 @@
 """Validation data that a model has seen in training."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tunesmith.dataset_rules.analysis import prints
@@ -11,20 +11,29 @@ from tunesmith.dataset_rules.findings import Finding
 from tunesmith.dataset_rules.inspector import MAX_LINE_BYTES
 from tunesmith.dataset_rules.scan import Sound, scan
 from tunesmith.dataset_rules.shapes import Example, Shape
-from tunesmith.dataset_rules.sources import open_source
+from tunesmith.dataset_rules.sources import Format, open_source
 
 _CHUNK = 2**20
 
 
-def leakage(training: str | Path, validation: str | Path, shape: Shape) -> list[Finding]:
+def leakage(
+    training: str | Path,
+    validation: str | Path,
+    shape: Shape,
+    *,
+    training_format: Format | None = None,
+    on_progress: Callable[[int], object] = lambda done: None,
+) -> list[Finding]:
     """The rows of a validation file that also stand in a training file, or nearly.
 
     At most two findings, whose lines are those of the validation file. Rows with an error are left
     out. Compares the first 500,000 rows of the validation file; OSError if one cannot be read.
+    The format of the training file is detected, too, unless it is told. Tells the bytes that were
+    read of both.
     """
     exact, folded = _Remembered(), _Remembered()
     count = 0
-    for sound in _sound(validation, shape):
+    for sound in _sound(validation, shape, None, on_progress):
         marks = prints.exact_prints(sound.examples)
         abouts = prints.folded_prints(sound.examples)
         for mark, about, number in zip(marks, abouts, sound.numbers, strict=True):
@@ -32,7 +41,8 @@ def leakage(training: str | Path, validation: str | Path, shape: Shape) -> list[
                 exact.add(mark, number)
                 folded.add(about, number)
             count += 1
-    for sound in _sound(training, shape):
+    before = Path(validation).stat().st_size
+    for sound in _sound(training, shape, training_format, lambda done: on_progress(before + done)):
         exact.meet(prints.exact_prints(sound.examples))
         folded.meet(prints.folded_prints(sound.examples))
     same = exact.met()
@@ -93,16 +103,23 @@ class _Remembered:
         return lines
 
 
-def _sound(path: str | Path, shape: Shape) -> Iterator[Sound]:
+def _sound(
+    path: str | Path,
+    shape: Shape,
+    format: Format | None,
+    on_progress: Callable[[int], object],
+) -> Iterator[Sound]:
     """The examples of a file, those with an error left out."""
-    source = open_source(max_line_bytes=MAX_LINE_BYTES, file_name=Path(path).name)
+    source = open_source(max_line_bytes=MAX_LINE_BYTES, format=format, file_name=Path(path).name)
 
     def odd(number: int, line: bytes) -> Example | None:
         return examine(line, shape, explain=False).example
 
+    done = 0
     with Path(path).open("rb") as file:
         while chunk := file.read(_CHUNK):
             for rows in source.feed(chunk):
                 yield scan(shape, rows, odd)
+            on_progress(done := done + len(chunk))
     for rows in source.finish():
         yield scan(shape, rows, odd)
