@@ -6,7 +6,7 @@ from collections import Counter
 
 import grpc
 import pytest
-from tunesmith.v1 import common_pb2, dataset_pb2, fine_tune_pb2, model_pb2, tenant_pb2
+from tunesmith.v1 import common_pb2, fine_tune_pb2, model_pb2, tenant_pb2
 from tunesmith_server.bootstrap import Running, serve
 from tunesmith_server.settings import Settings
 
@@ -173,9 +173,8 @@ async def test_a_bad_spec_is_refused_by_field_and_reason(
 
 async def test_what_is_not_built_yet_says_so(acme: Caller):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await acme.datasets.PrepareDataset(
-            dataset_pb2.PrepareDatasetRequest(name="tenants/acme/datasets/numbers"),
-            metadata=acme.metadata,
+        await acme.models.ListAliases(
+            model_pb2.ListAliasesRequest(parent="tenants/acme"), metadata=acme.metadata
         )
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert reason(caught.value) == "NOT_BUILT_YET"
@@ -239,4 +238,6 @@ async def test_a_drained_server_closes_its_watches_with_a_cursor_to_resume_at(
         )
         async for response in again.watch(run.name, closing[0].cursor):
             seen += list(response.events)
-    assert [event.sequence for event in seen] == list(range(1, 6))
+    # how many there are depends on whether the run was told in between what it waits for
+    assert [event.sequence for event in seen] == list(range(1, len(seen) + 1))
+    assert seen[-1].message == "Fine-tune cancelled"

@@ -5,8 +5,7 @@ import fcntl
 import hashlib
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,8 @@ from pydantic import SecretStr
 from tunesmith.v1 import dataset_pb2 as pb
 from tunesmith.v1 import tenant_pb2
 from tunesmith_server.adapters.blobs import Blobs
-from tunesmith_server.adapters.sql.store import SqlStore
-from tunesmith_server.app.admission import Admission
-from tunesmith_server.app.sweeping import Sweeper
 from tunesmith_server.bootstrap import Running, serve
-from tunesmith_server.settings import Grpc, Local, Settings, Uploads
+from tunesmith_server.settings import Grpc, Http, Local, Settings, Uploads
 
 from tests.integration.calls import (
     ADMIN_KEY,
@@ -32,6 +28,7 @@ from tests.integration.calls import (
     reason,
     refused,
 )
+from tests.integration.http.sweeping import swept_later
 from tests.integration.uploads import arrived, chunks, finish, header, rows, send
 
 CONTENT = rows(3_000_000)
@@ -244,6 +241,7 @@ async def test_a_stream_of_which_nothing_more_comes_is_ended_and_kept(
         database_url=sqlite_database,
         bootstrap_admin_key=SecretStr(ADMIN_KEY),
         grpc=Grpc(listen="127.0.0.1:0"),
+        http=Http(listen=""),
         local=Local(slots=0),
         uploads=Uploads(chunk_seconds=0.2),
         drain_seconds=0.5,
@@ -265,16 +263,6 @@ async def test_a_stream_of_which_nothing_more_comes_is_ended_and_kept(
         await send(acme, head, *chunks(CONTENT, HALF), finish(CONTENT))
 
 
-@dataclass
-class At:
-    """A clock that stands where it was put."""
-
-    time: datetime
-
-    def now(self) -> datetime:
-        return self.time
-
-
 async def test_what_is_left_goes_in_time_and_what_is_referred_to_stays(
     server: Running, server_settings: Settings, acme: Caller
 ):
@@ -284,16 +272,12 @@ async def test_what_is_left_goes_in_time_and_what_is_referred_to_stays(
     deleted = pb.DeleteDatasetRequest(name=gone.name)
     await acme.datasets.DeleteDataset(deleted, metadata=acme.metadata)
     head = await begun(acme)
-    store = SqlStore(server_settings.database)
     blobs = Blobs.open(str(server_settings.data_dir / "blobs"))
-    clock = At(datetime.now(UTC))
-    sweeper = Sweeper(store, blobs, Admission({}), clock, interval=1, age=timedelta(microseconds=1))
-    await sweeper.sweep()
+    at_once = timedelta(microseconds=1)
+    await swept_later(server_settings, age=at_once)
     assert await arrived(acme, head.request_id) == HALF
     assert [await blobs.exists(d.digest) for d in (mine, again, gone)] == [True, True, False]
-    clock.time += timedelta(hours=24, minutes=1)
-    await sweeper.sweep()
-    await store.close()
+    await swept_later(server_settings, age=at_once, hours=24, minutes=1)
     request = pb.GetUploadRequest(parent="tenants/-", request_id=head.request_id)
     found = acme.datasets.GetUpload(request, metadata=acme.metadata)
     assert (await refused(found))[0] == "RESOURCE_NOT_FOUND"

@@ -94,17 +94,18 @@ class Scheduler:
     async def run(self) -> None:
         """Schedule until cancelled."""
         while True:
-            began = monotonic()
+            pause = _PAUSE
             try:
                 if await self._is_due():
+                    began = monotonic()
                     await self.pass_once()
+                    pause = max(pause, _SHARE * (monotonic() - began))
             except DomainError as error:  # the store is away: look again
                 log.warning("schedule_failed", error=str(error))
             except Exception:
                 log.exception("schedule_failed")
-            # one pass for all that comes in quick succession
-            pause = max(_PAUSE, _SHARE * (monotonic() - began))
             await self._hints.wait("queue", self._poll)
+            # one pass for all that comes in quick succession
             await asyncio.sleep(min(pause, self._poll))
 
     async def pass_once(self) -> Sequence[FineTune]:
