@@ -10,7 +10,7 @@ FUZZER := atheris==3.0.0
 SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-many fuzz-http test-gpu fuzz lint types protos bench bench-http bench-datasets bench-tokens bench-ingest light serve clean
+.PHONY: help install demo test test-fast test-many fuzz-http test-gpu fuzz lint types protos bench bench-http bench-datasets bench-tokens bench-ingest bench-prepare light serve clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,9 +63,6 @@ types: install ## mypy, strict
 protos: install ## regenerate the stubs of the contract
 	@$(BIN)/python scripts/protos.py
 
-bench-http: install ## what the OpenAI-compatible HTTP port costs over gRPC, as ratios; 1,000 watchers over SSE
-	@$(BIN)/python bench/http_edge.py
-
 bench: install ## what the service costs over an empty gRPC handler, as ratios; under a minute
 	@$(BIN)/python bench/run.py
 
@@ -77,8 +74,12 @@ bench-tokens: install ## counting tokens against the tokenizers alone, on all co
 
 bench-ingest: install ## what calls wait while 1 GB is taken in and counted
 	@$(BIN)/python bench/ingest.py
+
 bench-prepare: install ## preparing a million rows against OpenAI's old tool; a few minutes
 	@PYTHONPATH=. $(BIN)/python bench/prepare.py $(ARGS)
+
+bench-http: install ## what the OpenAI-compatible HTTP port costs over gRPC, as ratios; 1,000 watchers over SSE
+	@$(BIN)/python bench/http_edge.py
 
 light: install ## what the client alone installs and costs to import
 	@$(BIN)/python scripts/light.py
