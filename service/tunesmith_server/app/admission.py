@@ -6,7 +6,7 @@ slot of its tenant and of its node; paused, neither. At the end tokens and cost 
 really trained, and everything else is given back, but for the model's place if there is a model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -35,6 +35,9 @@ from tunesmith_server.domain.quota import (
 from tunesmith_server.domain.upload import KeptUpload, UploadPart
 from tunesmith_server.ports import TenantScope, Usage
 
+_CREATED = {Dimension.FINE_TUNES_CREATED_PER_DAY: 1}
+_QUEUED = {Dimension.FINE_TUNES_QUEUED: 1}
+_RUNNING = {Dimension.FINE_TUNES_RUNNING: 1}
 _WAITING = (Dimension.FINE_TUNES_QUEUED,)
 _PLACES = (Dimension.FINE_TUNES_QUEUED, Dimension.MODELS)
 _UNDER_WAY = (Dimension.FINE_TUNES_RUNNING, Dimension.SLOTS)
@@ -80,19 +83,15 @@ class Admission:
         found = self._per_job(scope, run)
         held = dict.fromkeys(_PLACES, 1)
         held |= {dimension: amount for dimension, amount in worst_case(run).items() if amount}
-        wanted = [
-            ask
-            for dimension, amount in held.items()
-            for ask in self._asks(scope, run, dimension, amount, now)
-        ]
-        spent = self._asks(scope, run, Dimension.FINE_TUNES_CREATED_PER_DAY, 1, now)
+        wanted = self._asks(scope, run, held, now)
+        spent = self._asks(scope, run, _CREATED, now)
         return [*found, *scope.reserve(run.uid, wanted, now, spend=spent)]
 
     def places(self, scope: TenantScope, uid: str, now: datetime) -> list[QuotaViolation]:
         """As `violations`, for a run of which nothing but its uid is known."""
         chain = scope.chain()
-        wanted = [ask for d in _PLACES for ask in asks(chain, self.defaults, d, 1, now)]
-        spent = asks(chain, self.defaults, Dimension.FINE_TUNES_CREATED_PER_DAY, 1, now)
+        wanted = asks(chain, self.defaults, dict.fromkeys(_PLACES, 1), now)
+        spent = asks(chain, self.defaults, _CREATED, now)
         return list(scope.reserve(uid, wanted, now, spend=spent))
 
     def admit(self, scope: TenantScope, run: FineTune, now: datetime) -> None:
@@ -111,12 +110,8 @@ class Admission:
         The caller's transaction is rolled back by the error, so that nothing is lost then.
         """
         scope.release(run.uid, _BUDGETS, now)
-        wanted = [
-            ask
-            for dimension, amount in worst_case(run).items()
-            if amount
-            for ask in self._asks(scope, run, dimension, amount, now)
-        ]
+        amounts = {dimension: amount for dimension, amount in worst_case(run).items() if amount}
+        wanted = self._asks(scope, run, amounts, now)
         _refuse(run, [*self._per_job(scope, run), *scope.reserve(run.uid, wanted, now)])
 
     def start(
@@ -124,7 +119,7 @@ class Admission:
     ) -> Sequence[QuotaViolation]:
         """Exchange the place in the queue for a running slot; nothing changes on a violation."""
         slot = Ask(Hold(node_scope(node), Dimension.SLOTS, "", 1), slots)
-        wanted = [slot, *self._asks(scope, run, Dimension.FINE_TUNES_RUNNING, 1, now)]
+        wanted = [slot, *self._asks(scope, run, _RUNNING, now)]
         found = scope.reserve(run.uid, wanted, now)
         if not found:
             scope.release(run.uid, _WAITING, now)
@@ -133,7 +128,7 @@ class Admission:
     def blocked(self, scope: TenantScope, run: FineTune, now: datetime) -> Sequence[QuotaViolation]:
         """The running limits that are in the way of a waiting run: a look, nothing is taken."""
         found = []
-        for ask in self._asks(scope, run, Dimension.FINE_TUNES_RUNNING, 1, now):
+        for ask in self._asks(scope, run, _RUNNING, now):
             if ask.limit is None:
                 continue
             hold = ask.hold
@@ -177,7 +172,7 @@ class Admission:
         ]
         found: list[QuotaViolation] = []
         for subject, dimension, amount in wanted:
-            asked = asks(scope.chain(), self.defaults, dimension, amount, now)
+            asked = asks(scope.chain(), self.defaults, {dimension: amount}, now)
             found += scope.reserve(subject, asked, now)
         if found:
             raise QuotaExceeded(dataset.name.tenant, found)
@@ -191,13 +186,13 @@ class Admission:
     def keep_upload(self, scope: TenantScope, upload: KeptUpload, now: datetime) -> None:
         """Hold what an upload that broke off takes until it goes on, or QuotaExceeded."""
         dimension, size = Dimension.DATASET_BYTES, upload.kept_bytes
-        asked = asks(scope.chain(), self.defaults, dimension, size, now)
+        asked = asks(scope.chain(), self.defaults, {dimension: size}, now)
         if found := scope.reserve(upload.uid, asked, now):
             raise QuotaExceeded(upload.tenant, found)
 
     def keep_part(self, scope: TenantScope, part: UploadPart, now: datetime) -> None:
         """Hold what a part of an upload takes, or QuotaExceeded."""
-        asked = asks(scope.chain(), self.defaults, Dimension.DATASET_BYTES, part.size_bytes, now)
+        asked = asks(scope.chain(), self.defaults, {Dimension.DATASET_BYTES: part.size_bytes}, now)
         if found := scope.reserve(part.uid, asked, now):
             raise QuotaExceeded(part.tenant, found)
 
@@ -220,7 +215,7 @@ class Admission:
         """Hold what a run's checkpoints take, which are there already; the limit passed by that."""
         size, dimension = run.checkpoint_bytes, Dimension.CHECKPOINT_BYTES
         scope.release(run.uid, (dimension,), now)
-        wanted = asks(scope.chain(), self.defaults, dimension, size, now)
+        wanted = asks(scope.chain(), self.defaults, {dimension: size}, now)
         scope.reserve(run.uid, [Ask(ask.hold) for ask in wanted], now)
         for bound in bounds(scope.chain(), self.defaults, dimension):
             taken = _counter(scope, bound, dimension, "").reserved
@@ -321,7 +316,7 @@ class Admission:
         self, scope: TenantScope, dimension: Dimension, base: str, now: datetime, requested: int
     ) -> UsageRow:
         window = period(dimension, now)
-        applying = list(bounds(scope.chain(), self.defaults, dimension, base))
+        applying = bounds(scope.chain(), self.defaults, dimension, base)
         counters = [(bound.scope, dimension, window) for bound in applying]
         taken = scope.usage(counters) if dimension not in PER_JOB else {}
         if dimension is Dimension.WATCHES:
@@ -344,13 +339,12 @@ class Admission:
         return min(limited, key=lambda row: row.remaining or 0) if limited else rows[0]
 
     def _asks(
-        self, scope: TenantScope, run: FineTune, dimension: Dimension, amount: int, now: datetime
+        self, scope: TenantScope, run: FineTune, amounts: Mapping[Dimension, int], now: datetime
     ) -> list[Ask]:
-        base = run.resolved.base_model
-        return asks(scope.chain(), self.defaults, dimension, amount, now, base)
+        return asks(scope.chain(), self.defaults, amounts, now, run.resolved.base_model)
 
     def _queued(self, scope: TenantScope, run: FineTune, now: datetime) -> list[Ask]:
-        return self._asks(scope, run, Dimension.FINE_TUNES_QUEUED, 1, now)
+        return self._asks(scope, run, _QUEUED, now)
 
     def _bounds(self, scope: TenantScope, dimension: Dimension, base: str) -> list[Bound]:
         chain = scope.chain()

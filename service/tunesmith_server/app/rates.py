@@ -129,7 +129,7 @@ class Rates:
         def work(tx: Transaction) -> tuple[int, int]:
             scope = tx.of(tenant)
             chain, defaults = scope.chain(), self._admission.defaults
-            wanted = asks(chain, defaults, dimension, amount, now)
+            wanted = asks(chain, defaults, {dimension: amount}, now)
             taken = 0 if scope.permits(wanted) else amount
             window = period(dimension, now)
             counters = {

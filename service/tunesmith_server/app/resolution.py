@@ -208,7 +208,8 @@ def _counted(
 ) -> DatasetVersion:
     """The version with the tokens that one epoch trains on, if they are counted."""
     content = Content(training.digest, training.shape, 0, training.format)
-    return replace(training, tokens=billable_tokens(scope, content, base, limit))
+    tokens = billable_tokens(scope, content, base, limit)
+    return training if tokens is None else replace(training, tokens=tokens)
 
 
 def _unfit(

@@ -196,7 +196,8 @@ def _named(scope: TenantScope, found: Resolution, spec: Spec) -> Spec:
     """The spec with its suffix as it will stand in the model's name; a fault where that fails."""
     base_model = found.resolved.base_model if found.resolved else ""
     try:
-        return replace(spec, suffix=suffix_for(scope, spec.suffix, base_model))
+        suffix = suffix_for(scope, spec.suffix, base_model)
+        return spec if suffix == spec.suffix else replace(spec, suffix=suffix)
     except DomainError as fault:
         found.faults.append(fault)
         return spec

@@ -9,8 +9,8 @@ that is explicitly unlimited is bounded by nobody, though its use still counts a
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import Protocol
+from enum import IntEnum, StrEnum
+from typing import NamedTuple, Protocol
 
 from tunesmith_server.domain.errors import FieldViolation, QuotaViolation
 
@@ -36,14 +36,17 @@ class Dimension(StrEnum):
     """Runs at once on one node: a limit of the machine, not of a tenant."""
 
 
-class Window(StrEnum):
-    """The stretch of time, in UTC, after which what was spent starts from nothing."""
+class Window(IntEnum):
+    """The stretch of time, in UTC, after which what was spent starts from nothing.
 
-    NONE = ""
+    The value is how much of an ISO date and time names it.
+    """
+
+    NONE = 0
     """Held, not spent: it comes back when it is given back."""
-    MINUTE = "%Y-%m-%dT%H:%M"
-    DAY = "%Y-%m-%d"
-    MONTH = "%Y-%m"
+    MINUTE = len("2026-11-25T07:30")
+    DAY = len("2026-11-25")
+    MONTH = len("2026-11")
 
 
 WINDOWS = {
@@ -105,8 +108,7 @@ class Hold:
     amount: int
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(NamedTuple):
     """A hold that is wanted, within a limit. None is no limit: it is counted all the same."""
 
     hold: Hold
@@ -132,8 +134,7 @@ class LedgerEntry:
     reserved_change: int
 
 
-@dataclass(frozen=True)
-class Bound:
+class Bound(NamedTuple):
     """One limit that applies: to what scope, and who set it (`tenants/{id}` or PLATFORM)."""
 
     scope: str
@@ -167,8 +168,8 @@ def shown_scope(scope: str) -> str:
 
 def period(dimension: Dimension, at: datetime) -> str:
     """The window that an amount counts in, such as `2026-11`; empty for what is held."""
-    window = WINDOWS.get(dimension, Window.NONE)
-    return at.astimezone(UTC).strftime(window) if window else ""
+    window = WINDOWS.get(dimension)
+    return at.astimezone(UTC).isoformat()[:window] if window else ""
 
 
 def reset_time(dimension: Dimension, at: datetime) -> datetime | None:
@@ -187,41 +188,42 @@ def reset_time(dimension: Dimension, at: datetime) -> datetime | None:
 
 def bounds(
     chain: Sequence[Limited], defaults: Limits, dimension: Dimension, base_model: str = ""
-) -> Iterator[Bound]:
+) -> list[Bound]:
     """The limits on a dimension that apply to `chain[0]`; the chain goes from it to its root.
 
     For all base models together, or for `base_model` alone. What counts without a limit is there
     with None; a limit for one base model that nobody set is not there at all.
     """
     key = limit_key(dimension, base_model)
+    saying = [tenant for tenant in chain if key in tenant.limits]
+    if base_model and not saying:
+        return []
+    found: list[Bound] = []
     lifted = False
-    nobody_says = all(key not in tenant.limits for tenant in chain)
-    if base_model and nobody_says:
-        return
-    for place, tenant in enumerate(chain):
-        if base_model and key not in tenant.limits:
-            continue
+    for tenant in saying if base_model else chain:
         limit, source = tenant.limits.get(key), f"tenants/{tenant.id}"
-        if place == 0 and nobody_says:
+        if not saying and not found:
             limit, source = defaults.get(key), PLATFORM
-        lifted = lifted or (key in tenant.limits and limit is None)
-        yield Bound(tenant_scope(tenant.id, base_model), None if lifted else limit, source)
+        lifted = lifted or (limit is None and key in tenant.limits)
+        found.append(Bound(tenant_scope(tenant.id, base_model), None if lifted else limit, source))
+    return found
 
 
 def asks(
     chain: Sequence[Limited],
     defaults: Limits,
-    dimension: Dimension,
-    amount: int,
+    amounts: Mapping[Dimension, int],
     at: datetime,
     base_model: str = "",
 ) -> list[Ask]:
-    """What has to be held so that `chain[0]` may use `amount` of a dimension with a base model."""
-    window = period(dimension, at)
-    wanted = list(bounds(chain, defaults, dimension))
-    if base_model:
-        wanted += bounds(chain, defaults, dimension, base_model)
-    return [Ask(Hold(b.scope, dimension, window, amount), b.limit) for b in wanted]
+    """What has to be held so that `chain[0]` may use these amounts with a base model."""
+    moment = at.astimezone(UTC).isoformat()
+    return [
+        Ask(Hold(bound.scope, dimension, moment[: WINDOWS.get(dimension, 0)], amount), bound.limit)
+        for dimension, amount in amounts.items()
+        for base in _bases(chain, base_model)
+        for bound in bounds(chain, defaults, dimension, base)
+    ]
 
 
 def job_violations(
@@ -234,10 +236,16 @@ def job_violations(
     return [
         QuotaViolation(dimension, 0, amount, bound.limit, bound.source)
         for dimension, amount in worst_case.items()
-        for base in ("", base_model)
+        for base in _bases(chain, base_model)
         for bound in bounds(chain, defaults, dimension, base)
         if bound.limit is not None and amount > bound.limit
     ]
+
+
+def _bases(chain: Sequence[Limited], base_model: str) -> tuple[str, ...]:
+    """All bases together, and the one, where somebody limits that at all: few do."""
+    limited = base_model and any(key.endswith(f"@{base_model}") for t in chain for key in t.limits)
+    return ("", base_model) if limited else ("",)
 
 
 def limit_violations(limits: Limits, field: str = "tenant.limits") -> Iterator[FieldViolation]:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import functools
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -23,6 +24,18 @@ def encoded(value: object) -> str:
 def decoded(text: str, kind: type[T]) -> T:
     """A domain value from JSON text."""
     return msgspec.json.decode(text, type=kind)
+
+
+def kept(text: str, kind: type[T]) -> T:
+    """As `decoded`, for what is read at nearly every call and seldom changes: tenants, bases.
+
+    The text itself is the key, so that a change is seen at once; the values cannot be changed.
+    """
+    found: T = _decoded_once(text, kind)
+    return found
+
+
+_decoded_once: Any = functools.lru_cache(512)(decoded)
 
 
 def page_key(create_time: datetime, id: str) -> str:

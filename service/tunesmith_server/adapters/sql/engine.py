@@ -20,11 +20,15 @@ from tunesmith_server.domain.errors import OutcomeUnknown, StorageFull, Unavaila
 BUSY_TIMEOUT_MS = 10_000
 """How long one waits for SQLite's locks."""
 
+_CACHE_KIB = 16 << 10
+"""What each connection keeps of the database: the pages that every write changes, and more."""
+
 _PRAGMAS = (
     "journal_mode=WAL",
     f"busy_timeout={BUSY_TIMEOUT_MS}",
     "foreign_keys=ON",
     "synchronous=FULL",
+    f"cache_size=-{_CACHE_KIB}",
 )
 _RETRY_STATES = frozenset({"40001", "40P01"})  # serialization failure, deadlock
 _DISK_FULL = "53100"

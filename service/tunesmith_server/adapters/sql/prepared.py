@@ -7,9 +7,11 @@ request is therefore prepared. Everything else stays ordinary Core.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Connection, Dialect, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -19,11 +21,10 @@ Row = tuple[Any, ...]
 @dataclass(frozen=True)
 class _Compiled:
     text: str
-    names: Sequence[str]
-    """Parameters in the order of their place in the text; SQLite's style."""
-    positional: bool
-    convert: Mapping[str, Callable[[Any], Any]]
-    """What has to become of a value before the driver gets it."""
+    in_order: Callable[[Mapping[str, Any]], Sequence[Any]] | None
+    """Takes the parameters in the order of their place in the text; None where they go by name."""
+    convert: Sequence[tuple[Any, Callable[[Any], Any]]]
+    """What has to become of the value of a place, or of a name, before the driver gets it."""
     constants: Mapping[str, Any]
 
 
@@ -86,26 +87,72 @@ class Prepared:
             for name, parameter in compiled.binds.items()
             if not parameter.required and parameter.value is not None
         }
+        if not compiled.positional:
+            return _Compiled(str(compiled), None, tuple(convert.items()), constants)
+        names = tuple(compiled.positiontup or ())
         return _Compiled(
             text=str(compiled),
-            names=tuple(compiled.positiontup or ()),
-            positional=bool(compiled.positional),
-            convert=convert,
+            in_order=_taker(names),
+            convert=[(at, convert[name]) for at, name in enumerate(names) if name in convert],
             constants=constants,
         )
+
+
+class PreparedRows:
+    """One statement for several rows of values at once; for each number of rows it is built once.
+
+    `build` gets the dialect's module and the rows, each the parameters of `columns` by name.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Any],
+        build: Callable[[Any, Sequence[Mapping[str, Any]]], Any],
+    ) -> None:
+        self._columns = columns
+        self._build = build
+        self._sizes: dict[int, tuple[Prepared, Sequence[str]]] = {}
+
+    def all(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> list[Row]:
+        """Run with these values, each row in the order of the columns; the rows that come back."""
+        if not rows:
+            return []
+        statement, names = self._sizes.get(len(rows)) or self._sized(len(rows))
+        values = zip(names, chain.from_iterable(rows), strict=True)
+        return statement.all(connection, **dict(values))
+
+    def _sized(self, count: int) -> tuple[Prepared, Sequence[str]]:
+        rows = [
+            {
+                name: bindparam(f"{name}_{place}", type_=type_)
+                for name, type_ in self._columns.items()
+            }
+            for place in range(count)
+        ]
+        names = [parameter.key for row in rows for parameter in row.values()]
+        made = Prepared(lambda dialect: self._build(dialect, rows)), names
+        self._sizes[count] = made
+        return made
+
+
+def _taker(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
+    """Takes the values of these names, however few they are, in their order."""
+    if len(names) > 1:
+        return itemgetter(*names)  # without a step of Python's for each
+    return lambda values: [values[name] for name in names]
 
 
 def _parameters(compiled: _Compiled, values: Mapping[str, Any]) -> Any:
     if compiled.constants:
         values = {**compiled.constants, **values}
-    convert = compiled.convert
-    if not compiled.positional:
-        return {**values, **{name: process(values[name]) for name, process in convert.items()}}
-    if not convert:
-        return [values[name] for name in compiled.names]
-    return [
-        convert[name](values[name]) if name in convert else values[name] for name in compiled.names
-    ]
+    if compiled.in_order is None:
+        return {**values, **{name: process(values[name]) for name, process in compiled.convert}}
+    parameters: Any = compiled.in_order(values)
+    if compiled.convert:
+        parameters = list(parameters)
+        for place, process in compiled.convert:
+            parameters[place] = process(parameters[place])
+    return parameters
 
 
 def _wrapped(error: Any, connection: Connection, text: str) -> BaseException:

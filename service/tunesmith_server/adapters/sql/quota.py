@@ -5,7 +5,6 @@ for each other per family (`alone`); the node's counters of slots come last and 
 own row. Every change of a counter has its row in the ledger, whose sums are the counters.
 """
 
-import functools
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from tunesmith_server.adapters.sql.prepared import Prepared
+from tunesmith_server.adapters.sql.prepared import Prepared, PreparedRows
 from tunesmith_server.adapters.sql.tables import CounterRow, HoldRow, LedgerRow
 from tunesmith_server.domain.errors import QuotaViolation
 from tunesmith_server.domain.quota import RATES, Ask, Dimension, Hold, shown_scope, tenant_scope
@@ -45,45 +44,48 @@ _NO_LIMIT = 2**62
 _ALONE = Prepared(lambda _: select(func.pg_advisory_xact_lock(bindparam("lock", type_=BigInteger))))
 
 
-@functools.cache
-def _take(count: int) -> Prepared:
-    """Add to so many counters, each unless that passes its limit; the keys of those that did."""
-    names = ("scope", "dimension", "period", "used", "reserved")
+def _taken(dialect: Any, rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Add to counters, each unless that passes its limit; the keys of those that did."""
     key = (COUNTERS.c.scope, COUNTERS.c.dimension, COUNTERS.c.period)
-
-    def given(name: str, place: int) -> Any:
-        return bindparam(f"{name}_{place}", type_=COUNTERS.c[name].type)
-
-    def build(dialect: Any) -> Any:
-        rows = [{name: given(name, place) for name in names} for place in range(count)]
-        statement = dialect.insert(COUNTERS).values(rows)
-        new = statement.excluded
-        most = case(
-            *(
-                (
-                    and_(
-                        new.scope == given("scope", place),
-                        new.dimension == given("dimension", place),
-                    ),
-                    bindparam(f"most_{place}", type_=BigInteger),
-                )
-                for place in range(count)
-            ),
-            else_=-1,
-        )
-        asked = new.used + new.reserved
-        return statement.on_conflict_do_update(
-            index_elements=list(key),
-            set_={
-                "reserved": COUNTERS.c.reserved + new.reserved,
-                "used": COUNTERS.c.used + new.used,
-            },
-            where=COUNTERS.c.used + COUNTERS.c.reserved + asked <= most,
-        ).returning(*key)
-
-    return Prepared(build)
+    most = [row["most"] for row in rows]
+    counters = [{name: row[name] for name in row if name != "most"} for row in rows]
+    statement = dialect.insert(COUNTERS).values(counters)
+    new = statement.excluded
+    limit = case(
+        *(
+            (and_(new.scope == row["scope"], new.dimension == row["dimension"]), most[place])
+            for place, row in enumerate(counters)
+        ),
+        else_=-1,
+    )
+    return statement.on_conflict_do_update(
+        index_elements=list(key),
+        set_={
+            "reserved": COUNTERS.c.reserved + new.reserved,
+            "used": COUNTERS.c.used + new.used,
+        },
+        where=COUNTERS.c.used + COUNTERS.c.reserved + new.used + new.reserved <= limit,
+    ).returning(*key)
 
 
+_TAKE = PreparedRows(
+    {name: COUNTERS.c[name].type for name in ("scope", "dimension", "period", "used", "reserved")}
+    | {"most": BigInteger()},
+    _taken,
+)
+_HOLD = PreparedRows(
+    {column.name: column.type for column in HOLDS.c},
+    lambda dialect, rows: (
+        dialect.insert(HOLDS)
+        .values(list(rows))
+        .on_conflict_do_nothing()
+        .returning(HOLDS.c.scope, HOLDS.c.dimension)
+    ),
+)
+_NOTE = PreparedRows(
+    {column.name: column.type for column in LEDGER.c if column.name != "place"},
+    lambda dialect, rows: dialect.insert(LEDGER).values(list(rows)),
+)
 _CHANGE = Prepared(
     lambda _: (
         update(COUNTERS)
@@ -105,28 +107,6 @@ _FORGET_WINDOWS = Prepared(
         COUNTERS.c.period < bindparam("window"),
     )
 )
-_NOTE = Prepared(
-    lambda dialect: dialect.insert(LEDGER),
-    [column.name for column in LEDGER.c if column.name != "place"],
-)
-
-
-@functools.cache
-def _hold(count: int) -> Prepared:
-    """Write so many holds down; the keys of those that were not there come back."""
-    names = [column.name for column in HOLDS.c]
-    rows = [
-        {name: bindparam(f"{name}_{place}", type_=HOLDS.c[name].type) for name in names}
-        for place in range(count)
-    ]
-    return Prepared(
-        lambda dialect: (
-            dialect.insert(HOLDS)
-            .values(rows)
-            .on_conflict_do_nothing()
-            .returning(HOLDS.c.scope, HOLDS.c.dimension)
-        )
-    )
 
 
 @dataclass(frozen=True)
@@ -235,18 +215,10 @@ class Book:
 
     def _new_holds(self, subject: str, holds: Sequence[Hold]) -> set[tuple[str, str]]:
         """Write the holds down; the keys of those that were not there."""
-        if not holds:
-            return set()
-        values: dict[str, object] = {}
-        for place, hold in enumerate(holds):
-            values |= {
-                f"subject_{place}": subject,
-                f"scope_{place}": hold.scope,
-                f"dimension_{place}": hold.dimension.value,
-                f"period_{place}": hold.period,
-                f"amount_{place}": hold.amount,
-            }
-        return {(row[0], row[1]) for row in _hold(len(holds)).all(self.connection, **values)}
+        rows = [
+            (subject, hold.scope, hold.dimension.value, hold.period, hold.amount) for hold in holds
+        ]
+        return set(_HOLD.all(self.connection, rows))
 
     def _forget(self, subject: str, keys: set[tuple[str, str]]) -> None:
         key = tuple_(HOLDS.c.scope, HOLDS.c.dimension)
@@ -260,21 +232,14 @@ class Book:
         What is not held is used. One guarded statement, no look before, in the order of the rows.
         Asking for nothing always succeeds, even where a limit was lowered below what is in use.
         """
-        values: dict[str, object] = {}
-        fitting = [each for each in wanted if _may_fit(each[0])]
-        for place, (ask, holds) in enumerate(fitting):
-            hold = ask.hold
-            unbounded = ask.limit is None or not hold.amount
-            values |= {
-                f"scope_{place}": hold.scope,
-                f"dimension_{place}": hold.dimension.value,
-                f"period_{place}": hold.period,
-                f"used_{place}": 0 if holds else hold.amount,
-                f"reserved_{place}": hold.amount if holds else 0,
-                f"most_{place}": _NO_LIMIT if unbounded else ask.limit,
-            }
-        rows = _take(len(fitting)).all(self.connection, **values) if fitting else ()
-        done = set(rows)
+        rows = []
+        for ask, holds in wanted:
+            if _may_fit(ask):
+                hold = ask.hold
+                limit = _NO_LIMIT if ask.limit is None or not hold.amount else ask.limit
+                used, reserved = (0, hold.amount) if holds else (hold.amount, 0)
+                rows.append((*_counter_key(hold), used, reserved, limit))
+        done = set(_TAKE.all(self.connection, rows))
         return [_counter_key(ask.hold) in done for ask, _ in wanted]
 
     def _violation(self, ask: Ask) -> QuotaViolation:
@@ -307,22 +272,21 @@ class Book:
         self, subject: str, at: datetime, notes: Sequence[tuple[str, Hold, int, int]]
     ) -> None:
         rows = [
-            {
-                "time": at,
-                "scope": hold.scope,
-                "tenant": self.tenant,
-                "subject": subject,
-                "dimension": hold.dimension.value,
-                "period": hold.period,
-                "kind": kind,
-                "amount": used if kind == "settle" else abs(reserved),
-                "used_change": used,
-                "reserved_change": reserved,
-            }
+            (
+                at,
+                hold.scope,
+                self.tenant,
+                subject,
+                hold.dimension.value,
+                hold.period,
+                kind,
+                used if kind == "settle" else abs(reserved),
+                used,
+                reserved,
+            )
             for kind, hold, used, reserved in notes
         ]
-        if rows:
-            _NOTE.many(self.connection, rows)
+        _NOTE.all(self.connection, rows)
 
 
 def bury(connection: Connection, tenant: Tenant) -> None:

@@ -1,5 +1,6 @@
 """What no tenant owns, and what the dispatcher does across tenants."""
 
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -16,6 +17,7 @@ from tunesmith_server.adapters.sql.documents import (
     by_place,
     decoded,
     encoded,
+    kept,
     page_key,
     paged,
     upsert,
@@ -140,7 +142,7 @@ class SqlSystemScope(QueueStatements):
         row = statement.first(self._connection, id=id)
         if row is None:
             raise NotFound(f"tenants/{id}")
-        tenant = self._tenants[id] = decoded(row[0], Tenant)
+        tenant = self._tenants[id] = kept(row[0], Tenant)
         return tenant
 
     def tenants(self, page: PageOf) -> Sequence[tuple[str, Tenant]]:
@@ -213,7 +215,7 @@ class SqlSystemScope(QueueStatements):
         row = _BASE.first(self._connection, id=id)
         if row is None:
             raise NotFound(f"baseModels/{id}")
-        return decoded(row[0], BaseModel)
+        return kept(row[0], BaseModel)
 
     def base_models(self) -> Sequence[BaseModel]:
         """Every entry, by id."""
@@ -339,8 +341,12 @@ class SqlSystemScope(QueueStatements):
         return list(self._connection.execute(statement).scalars())
 
 
+@functools.lru_cache(512)
 def key_of(document: str, last_use_time: datetime | str | None) -> ApiKey:
-    """The key of a row's document and time of last use, in which SQLite has text."""
+    """The key of a row's document and time of last use, in which SQLite has text.
+
+    Kept, since every call reads one; by all that was read, so that a change is seen at once.
+    """
     if isinstance(last_use_time, str):
         last_use_time = datetime.fromisoformat(last_use_time).replace(tzinfo=UTC)
     return replace(decoded(document, ApiKey), last_use_time=last_use_time)

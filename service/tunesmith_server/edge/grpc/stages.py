@@ -1,7 +1,6 @@
 """What happens to every call, outermost first: context, errors, audit, authentication, contract."""
 
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import partial
@@ -9,6 +8,7 @@ from typing import Any, TypeAlias
 
 import grpc
 import structlog
+import uuid_utils
 from google.protobuf.message import Message
 from grpc_status import rpc_status
 
@@ -144,7 +144,9 @@ class RequestContext(Stage):
     @staticmethod
     def _begin(method: str, context: Context) -> float:
         given = dict(context.invocation_metadata() or ()).get("x-request-id", "")
-        request_id = given if isinstance(given, str) and 0 < len(given) <= 64 else uuid.uuid4().hex
+        request_id = (
+            given if isinstance(given, str) and 0 < len(given) <= 64 else uuid_utils.uuid4().hex
+        )
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(
             request_id=request_id, method=method.removeprefix(_PACKAGE)
@@ -195,7 +197,7 @@ async def _abort(context: Context, error: Exception) -> None:
             trailing = (*(context.trailing_metadata() or ()), *(status.trailing_metadata or ()))
             await context.abort(status.code, status.details, trailing)
         case _:
-            incident = uuid.uuid4().hex
+            incident = uuid_utils.uuid4().hex
             log.exception("call_failed", incident=incident, exc_info=error)
             await context.abort_with_status(rpc_status.to_status(internal(incident)))
 
