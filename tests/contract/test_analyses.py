@@ -7,8 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tunesmith.dataset_rules import Finding, Severity
 from tunesmith_server.adapters.sql.store import SqlStore
-from tunesmith_server.domain.analysis import RULES, Analysis, AnalysisState, Content, Outcome
+from tunesmith_server.domain.analysis import (
+    RULES,
+    Analysis,
+    AnalysisState,
+    Content,
+    Outcome,
+    leakage_subject,
+)
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import NotFound
 from tunesmith_server.domain.names import DatasetName
@@ -136,9 +144,21 @@ async def test_what_was_counted_is_kept_and_never_leased_again(store: SqlStore):
     assert found[REF].state is AnalysisState.COMPLETE
     assert (found[REF].tokenizer, found[REF].count) == ("cl100k_base", {"x": 1})
     assert found[REF].bytes_done == FILE.size_bytes
-    one = await store.read(lambda tx: tx.of("acme").analyses.count(FILE, REF))
+    one = await store.read(lambda tx: tx.of("acme").analyses.one(FILE, REF))
     assert one == found[REF]
     assert await claim(store, "next", now=LATER + 2 * LEASE) is None
+
+
+async def test_a_comparison_needs_no_tokenizer_and_keeps_what_it_found(store: SqlStore):
+    subject = leakage_subject(Content("b" * 64, "prompt_completion", 7))
+    await store.write(lambda tx: tx.of("acme").analyses.add([Analysis(FILE, subject)], NOW))
+    taken = await claim(store, subjects=[])
+    assert taken is not None
+    assert taken.subjects == (subject,)
+    same = Finding("LEAKAGE", Severity.WARNING, 3, "", "1 of 2 rows", "Remove it.")
+    await finish(store, taken, {subject: Outcome(findings=[same])})
+    found = (await known(store))[subject]
+    assert (found.state, found.findings) == (AnalysisState.COMPLETE, [same])
 
 
 async def test_one_subject_can_fail_and_the_others_are_kept(store: SqlStore):

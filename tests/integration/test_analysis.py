@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import json
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
 import pytest
-from tunesmith.v1 import catalog_pb2, dataset_pb2, fine_tune_pb2
+from tunesmith.v1 import catalog_pb2, common_pb2, dataset_pb2, fine_tune_pb2
 from tunesmith_server.bootstrap import Running, serve
 from tunesmith_server.settings import Analysis, Settings
 from tunesmith_trainer.bases.materialise import materialise
@@ -79,9 +81,13 @@ async def with_encoding(server: Running, name: str = "cl100k_base") -> None:
     assert made.base_model.tokenizer == f"tiktoken:{name}"
 
 
-async def plan(caller: Caller, base: str = "tiny-random") -> fine_tune_pb2.PlanFineTuneResponse:
+async def plan(
+    caller: Caller, base: str = "tiny-random", validation: str = ""
+) -> fine_tune_pb2.PlanFineTuneResponse:
     run = fine_tune_pb2.FineTune(
-        spec=fine_tune_pb2.FineTuneSpec(base_model=base, training_dataset="numbers")
+        spec=fine_tune_pb2.FineTuneSpec(
+            base_model=base, training_dataset="numbers", validation_dataset=validation
+        )
     )
     request = fine_tune_pb2.PlanFineTuneRequest(parent="tenants/-", fine_tune=run)
     return await caller.fine_tunes.PlanFineTune(request, metadata=caller.metadata)
@@ -159,6 +165,25 @@ async def test_a_plan_waits_for_the_tokens_and_then_tells_them_exactly(acme: Cal
     assert f"counted, {exact.billable_tokens} an epoch" in found.cost_basis
 
 
+async def test_a_plan_warns_of_validation_rows_that_are_trained_on(acme: Caller):
+    seen = {"prompt": "the cat sat ->", "completion": " down"}
+    near = {"prompt": "a dog ran all the way home ->", "completion": " away"}
+    new = {"prompt": "never seen ->", "completion": " new"}
+    nearly = {key: text.upper() for key, text in near.items()}
+    await acme.upload(jsonl([seen, near]))
+    # as a JSON array, of which the worker must be told: nothing but the bytes comes to it
+    await acme.upload(json.dumps([new, seen, nearly]).encode(), id="held-out")
+    await acme.upload(jsonl([new]), id="clean")
+    found = await plan(acme, validation="held-out")
+    assert [(each.code, each.count) for each in found.findings] == [
+        ("LEAKAGE", 1),
+        ("NEAR_LEAKAGE", 1),
+    ]
+    assert {each.severity for each in found.findings} == {common_pb2.FINDING_SEVERITY_WARNING}
+    assert found.plan_token  # it is not in the way
+    assert list((await plan(acme, validation="clean")).findings) == []
+
+
 async def test_a_run_reserves_what_it_will_train_on_once_that_is_counted(acme: Caller):
     await counted(acme, "tiny-random")
     planned = await plan(acme)
@@ -230,7 +255,7 @@ async def test_progress_is_told_and_a_worker_that_is_killed_is_followed_by_anoth
     found = await at_it(acme)
     assert 0 < found.analysis.bytes_done < found.size_bytes
     (worker,) = workers()
-    assert worker.nice() == 10
+    assert worker.nice() == min(19, os.nice(0) + 10)  # ours is what the tests were started with
     children = worker.children()
     worker.kill()
     gone, left = psutil.wait_procs(children, timeout=10)

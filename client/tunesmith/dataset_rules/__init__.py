@@ -14,7 +14,7 @@ from tunesmith.dataset_rules.catalogue import NOT_TRAINED, RULES, Rule
 from tunesmith.dataset_rules.examples import UnsoundRow, examples, normalise
 from tunesmith.dataset_rules.findings import Finding, Severity
 from tunesmith.dataset_rules.inspector import Inspector, inspect_file
-from tunesmith.dataset_rules.leakage import leakage
+from tunesmith.dataset_rules.leakage import Part, leakage, leakage_between
 from tunesmith.dataset_rules.report import Report, decode_report, encode_report
 from tunesmith.dataset_rules.shapes import Shape
 from tunesmith.dataset_rules.sources import Format
@@ -26,6 +26,7 @@ __all__ = [
     "Finding",
     "Format",
     "Inspector",
+    "Part",
     "Report",
     "Rule",
     "Severity",
@@ -37,5 +38,6 @@ __all__ = [
     "examples",
     "inspect_file",
     "leakage",
+    "leakage_between",
     "normalise",
 ]

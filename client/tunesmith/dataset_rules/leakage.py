@@ -1,6 +1,8 @@
 """Validation data that a model has seen in training."""
 
-from collections.abc import Callable, Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tunesmith.dataset_rules.analysis import prints
@@ -16,6 +18,17 @@ from tunesmith.dataset_rules.sources import Format, open_source
 _CHUNK = 2**20
 
 
+@dataclass(frozen=True)
+class Part:
+    """The bytes of the training or of the validation data."""
+
+    chunks: Iterable[bytes]
+    format: Format | None = None
+    """None to detect it."""
+    file_name: str = ""
+    """Helps to detect it."""
+
+
 def leakage(
     training: str | Path,
     validation: str | Path,
@@ -24,47 +37,66 @@ def leakage(
     training_format: Format | None = None,
     on_progress: Callable[[int], object] = lambda done: None,
 ) -> list[Finding]:
-    """The rows of a validation file that also stand in a training file, or nearly.
+    """As `leakage_between`, of two files; OSError if one cannot be read.
 
-    At most two findings, whose lines are those of the validation file. Rows with an error are left
-    out. Compares the first 500,000 rows of the validation file; OSError if one cannot be read.
-    The format of the training file is detected, too, unless it is told. Tells the bytes that were
+    The formats are detected, but for the training file's if it is told. Tells the bytes that were
     read of both.
     """
+    before = Path(validation).stat().st_size
+    return leakage_between(
+        Part(
+            _chunks(training, lambda done: on_progress(before + done)),
+            training_format,
+            Path(training).name,
+        ),
+        Part(_chunks(validation, on_progress), None, Path(validation).name),
+        shape,
+    )
+
+
+def leakage_between(training: Part, validation: Part, shape: Shape) -> list[Finding]:
+    """The rows of the validation data that also stand in the training data, or nearly.
+
+    At most two findings, whose lines are those of the validation data. Rows with an error are left
+    out. Compares the first 500,000 rows of the validation data, which is read first, to its end.
+    """
     exact, folded = _Remembered(), _Remembered()
+    lines = array("q")  # by row: several rows may stand on one line
     count = 0
-    for sound in _sound(validation, shape, None, on_progress):
+    for sound in _sound(validation, shape):
         marks = prints.exact_prints(sound.examples)
         abouts = prints.folded_prints(sound.examples)
         for mark, about, number in zip(marks, abouts, sound.numbers, strict=True):
             if count < prints.MAX_REMEMBERED:
-                exact.add(mark, number)
-                folded.add(about, number)
+                exact.add(mark, count)
+                folded.add(about, count)
+                lines.append(number)
             count += 1
-    before = Path(validation).stat().st_size
-    for sound in _sound(training, shape, training_format, lambda done: on_progress(before + done)):
+    for sound in _sound(training, shape):
         exact.meet(prints.exact_prints(sound.examples))
         folded.meet(prints.folded_prints(sound.examples))
     same = exact.met()
     return [
         finding
-        for code, lines, how in (
+        for code, rows, how in (
             ("LEAKAGE", same, "also in the training data"),
             ("NEAR_LEAKAGE", folded.met() - same, "nearly the same as one of the training data"),
         )
-        for finding in _finding(code, lines, f"of {plural(count, 'row')} {how}")
+        for finding in _finding(
+            code, [lines[row] for row in sorted(rows)], f"of {plural(count, 'row')} {how}"
+        )
     ]
 
 
-def _finding(code: str, lines: set[int], words: str) -> Iterator[Finding]:
-    """The finding about some lines of the validation file, if there are any."""
+def _finding(code: str, lines: Sequence[int], words: str) -> Iterator[Finding]:
+    """The finding about some rows of the validation data, given by their lines, if any."""
     if lines:
         rule = RULES[code]
-        message = f"{len(lines):,} {words}, the first of them on line {min(lines):,}"
+        message = f"{len(lines):,} {words}, the first of them on line {lines[0]:,}"
         yield Finding(
             code,
             rule.severity,
-            min(lines),
+            lines[0],
             "",
             message,
             rule.suggestion,
@@ -74,52 +106,54 @@ def _finding(code: str, lines: set[int], words: str) -> Iterator[Finding]:
 
 
 class _Remembered:
-    """The prints of one file, with their lines, of which some are met in another file."""
+    """The prints of the rows of one part, of which some are met in another."""
 
     def __init__(self) -> None:
-        self._lines: dict[int, int | list[int]] = {}
+        self._rows: dict[int, int | list[int]] = {}
         self._met: set[int] = set()
 
-    def add(self, mark: int | None, line: int) -> None:
-        """Remember that an example of this print stands on a line."""
+    def add(self, mark: int | None, row: int) -> None:
+        """Remember that a row has this print."""
         if mark is None:
             return
-        before = self._lines.setdefault(mark, line)
+        before = self._rows.setdefault(mark, row)
         if isinstance(before, list):
-            before.append(line)
-        elif before != line:
-            self._lines[mark] = [before, line]
+            before.append(row)
+        elif before != row:
+            self._rows[mark] = [before, row]
 
     def meet(self, marks: Iterable[int | None]) -> None:
-        """Look at prints of the other file."""
-        self._met.update(mark for mark in marks if mark is not None and mark in self._lines)
+        """Look at prints of the other part."""
+        self._met.update(mark for mark in marks if mark is not None and mark in self._rows)
 
     def met(self) -> set[int]:
-        """The lines of all prints that were met."""
-        lines: set[int] = set()
+        """The rows of all prints that were met."""
+        rows: set[int] = set()
         for mark in self._met:
-            found = self._lines[mark]
-            lines.update(found if isinstance(found, list) else (found,))
-        return lines
+            found = self._rows[mark]
+            rows.update(found if isinstance(found, list) else (found,))
+        return rows
 
 
-def _sound(
-    path: str | Path,
-    shape: Shape,
-    format: Format | None,
-    on_progress: Callable[[int], object],
-) -> Iterator[Sound]:
-    """The examples of a file, those with an error left out."""
-    source = open_source(max_line_bytes=MAX_LINE_BYTES, format=format, file_name=Path(path).name)
+def _sound(part: Part, shape: Shape) -> Iterator[Sound]:
+    """The examples of one part, those with an error left out."""
+    source = open_source(
+        max_line_bytes=MAX_LINE_BYTES, format=part.format, file_name=part.file_name
+    )
 
     def odd(number: int, line: bytes) -> Example | None:
         return examine(line, shape, explain=False).example
 
+    for chunk in part.chunks:
+        for rows in source.feed(chunk):
+            yield scan(shape, rows, odd)
+    for rows in source.finish():
+        yield scan(shape, rows, odd)
+
+
+def _chunks(path: str | Path, on_progress: Callable[[int], object]) -> Iterator[bytes]:
     done = 0
     with Path(path).open("rb") as file:
         while chunk := file.read(_CHUNK):
-            for rows in source.feed(chunk):
-                yield scan(shape, rows, odd)
+            yield chunk
             on_progress(done := done + len(chunk))
-    for rows in source.finish():
-        yield scan(shape, rows, odd)

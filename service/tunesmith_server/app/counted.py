@@ -14,7 +14,7 @@ def billable_tokens(
 
     None where it is not counted yet.
     """
-    analysis = scope.analyses.count(content, base.tokenizer_ref)
+    analysis = scope.analyses.one(content, base.tokenizer_ref)
     if analysis is None or analysis.count is None:
         return None
     return decode_count(analysis.count).within(longest).billable

@@ -11,10 +11,17 @@ from tunesmith.token_counts import TokenCount, decode_count, findings
 from tunesmith_server.app.resolution import resolution
 from tunesmith_server.app.scope import allowed, scope_of
 from tunesmith_server.domain.access import Principal
-from tunesmith_server.domain.analysis import RULES, Analysis, AnalysisState, Content
+from tunesmith_server.domain.analysis import (
+    LEAKAGE,
+    RULES,
+    Analysis,
+    AnalysisState,
+    Content,
+    leakage_subject,
+)
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import NotFound
-from tunesmith_server.domain.fine_tune import Spec
+from tunesmith_server.domain.fine_tune import Resolved, Spec
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.names import DatasetName, owned
 from tunesmith_server.ports import Analyser, Clock, Hints, Store, TenantScope, Transaction
@@ -93,34 +100,42 @@ class Statistics:
             self._analyser.make(found[0].base.tokenizer_ref)
         return found
 
-    async def wait_for_tokens(self, tenant: str, spec: Spec) -> None:
-        """Return once the tokens that a plan of `spec` needs are counted, or after a while.
+    async def wait_for_plan(self, tenant: str, spec: Spec) -> None:
+        """Return once what a plan of `spec` needs of its datasets is known, or after a while.
 
-        Only for what this machine can count: a plan does not wait for weights to be fetched.
+        That is the tokens of the training data, where this machine can count them: a plan does not
+        wait for weights to be fetched. And how much of it is in the validation data.
         """
 
-        def needed(tx: Transaction) -> Analysis | None:
+        def needed(tx: Transaction) -> list[Analysis]:
             scope = tx.of(tenant)
             resolved = resolution(tx, scope, spec).resolved
-            if resolved is None or resolved.training.tokens is not None:
-                return None
-            content = content_of(scope.dataset(resolved.training.dataset))
-            if content is None or content.shape not in _TRAINED:
-                return None
-            ref = tx.system.base_model(resolved.base_model).tokenizer_ref
-            return scope.analyses.count(content, ref) or Analysis(content, ref)
+            training = content_of(scope.dataset(resolved.training.dataset)) if resolved else None
+            if resolved is None or training is None:
+                return []
+            wanted = []
+            if resolved.training.tokens is None and training.shape in _TRAINED:
+                ref = tx.system.base_model(resolved.base_model).tokenizer_ref
+                wanted.append(Analysis(training, ref))
+            if resolved.validation:
+                validation = content_of(scope.dataset(resolved.validation.dataset))
+                if validation is not None:
+                    wanted.append(Analysis(validation, leakage_subject(training)))
+            found = [scope.analyses.one(each.content, each.subject) or each for each in wanted]
+            return [each for each in found if each.state.is_open]
 
-        async def counted() -> bool:
-            analysis = await self._store.read(needed)
-            return analysis is None or not analysis.state.is_open
+        async def known() -> bool:
+            return not await self._store.read(needed)
 
-        analysis = await self._store.read(needed) if self._plan_wait else None
-        if analysis is None or not analysis.state.is_open:
-            return
-        if not await asyncio.to_thread(self._analyser.ready, analysis.subject):
-            return
-        await self._ask(tenant, [analysis])
-        await _until(counted, self._plan_wait)
+        missing = await self._store.read(needed) if self._plan_wait else []
+        can = await asyncio.to_thread(lambda: [each for each in missing if self._can(each)])
+        if can:
+            await self._ask(tenant, can)
+            await _until(known, self._plan_wait)
+
+    def _can(self, analysis: Analysis) -> bool:
+        subject = analysis.subject
+        return subject.startswith(LEAKAGE) or self._analyser.ready(subject)
 
     async def wait_for_report(self, principal: Principal, name: DatasetName) -> bool:
         """Whether the report of the current version is complete, after a while at most."""
@@ -152,6 +167,18 @@ def begin(tx: Transaction, scope: TenantScope, dataset: Dataset) -> None:
     if not dataset.report.get("analysed") or dataset.state is DatasetState.PROCESSING:
         # also where it was done for a version before: what comes of it is for this one, too
         scope.analyses.restart(Analysis(content, RULES), dataset.version_time)
+
+
+def leakage_of(scope: TenantScope, resolved: Resolved) -> Sequence[Finding]:
+    """What is known of validation data that a run would train on; nothing, where nothing is."""
+    if resolved.validation is None:
+        return ()
+    training = content_of(scope.dataset(resolved.training.dataset))
+    validation = content_of(scope.dataset(resolved.validation.dataset))
+    if training is None or validation is None:
+        return ()
+    found = scope.analyses.one(validation, leakage_subject(training))
+    return (found.findings or ()) if found else ()
 
 
 def analysis_of(scope: TenantScope, dataset: Dataset) -> Analysis:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
+from tunesmith.dataset_rules import Finding
 
 from tunesmith_server.app.admission import Admission, UsageRow, worst_case
 from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.forecast import Forecast, forecast
 from tunesmith_server.app.naming import suffix_for
 from tunesmith_server.app.resolution import Resolution, resolution
-from tunesmith_server.app.statistics import Statistics
+from tunesmith_server.app.statistics import Statistics, leakage_of
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.errors import (
     AlreadyExists,
@@ -51,6 +52,8 @@ class Plan:
     run: FineTune | None
     """As it would be recorded; None if the spec cannot be resolved."""
     faults: tuple[DomainError, ...]
+    warnings: tuple[Finding, ...]
+    """What is not in the way, but should be looked at before money is spent."""
     quota: tuple[UsageRow, ...]
     forecast: Forecast | None
     token: str
@@ -115,10 +118,10 @@ class Submission:
     async def plan(self, principal: Principal, wish: Wish) -> Plan:
         """Everything that a create would come to, and all that is in its way.
 
-        Writes nothing of a run. Waits a little for the tokens, if they are not counted yet.
+        Writes nothing of a run. Waits a little for what is not known of its datasets yet.
         """
         tenant = owned(wish.parent.tenant, principal.tenant, str(wish.parent))
-        await self._statistics.wait_for_tokens(tenant, wish.spec)
+        await self._statistics.wait_for_plan(tenant, wish.spec)
         uid, now = self._new_uid(), self._clock.now()
 
         def rehearse(tx: Transaction) -> Plan:
@@ -152,7 +155,7 @@ class Submission:
             quota = self._admission.usage(scope, now, requested=requested)
             if passed := self._admission.places(scope, uid, now):
                 faults.append(QuotaExceeded(tenant, passed))
-            return Plan(None, tuple(faults), tuple(quota), None, "")
+            return Plan(None, tuple(faults), (), tuple(quota), None, "")
         run = _recorded(found.resolved, spec, wish, name, uid, now, principal)
         if _is_taken(scope, name):
             faults.append(AlreadyExists(str(name)))
@@ -168,7 +171,8 @@ class Submission:
             faults.append(QuotaExceeded(tenant, passed))
         seen = forecast(tx, scope, run, node=self._node, slots=self._slots, now=now)
         token = "" if faults else self._token(run)
-        return Plan(run, tuple(faults), tuple(quota), seen, token)
+        warnings = tuple(leakage_of(scope, run.resolved))
+        return Plan(run, tuple(faults), warnings, tuple(quota), seen, token)
 
     def _token(self, run: FineTune) -> str:
         """Sealed over all that the plan says a run would be; the same again gives the same.

@@ -1,13 +1,18 @@
 """The look at a whole version: the rules' last word, and its tokens for each tokenizer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from tunesmith.dataset_rules import Finding
+
 RULES: Final = "rules"
 """The subject of the analysis that completes the report; every other is a tokenizer's ref."""
+
+LEAKAGE: Final = "leakage:"
+"""What the subject begins with that compares validation data with what a model is trained on."""
 
 _BYTES_A_SECOND: Final = 5_000_000
 """Roughly what two cores count. Only the order of those that wait depends on it."""
@@ -55,13 +60,25 @@ class Content:
         return asked + timedelta(seconds=self.size_bytes / _BYTES_A_SECOND)
 
 
+def leakage_subject(training: Content) -> str:
+    """The subject that looks for this training data in a validation content of the same shape."""
+    return f"{LEAKAGE}{training.size_bytes}:{training.reading}:{training.digest}"
+
+
+def leakage_training(subject: str) -> Content:
+    """The training data that a `leakage_subject` names."""
+    size, reading, digest = subject.removeprefix(LEAKAGE).split(":")
+    format, _, shape = reading.partition("/")
+    return Content(digest, shape, int(size), format)
+
+
 @dataclass(frozen=True)
 class Analysis:
     """One look at one content."""
 
     content: Content
     subject: str
-    """`RULES`, or the ref of a tokenizer: see `BaseModel.tokenizer_ref`."""
+    """`RULES`, a `leakage_subject`, or the ref of a tokenizer: see `BaseModel.tokenizer_ref`."""
     state: AnalysisState = AnalysisState.PENDING
     bytes_done: int = 0
     error: str = ""
@@ -72,14 +89,17 @@ class Analysis:
     """As `tunesmith.token_counts.encode_count` writes it."""
     report: Mapping[str, Any] | None = None
     """While it is on its way to the datasets whose report it completes."""
+    findings: Sequence[Finding] | None = None
+    """Of a comparison."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one subject: exactly one of the three is there."""
+    """What came of one subject: exactly one of the four is there."""
 
     tokenizer: str = ""
     count: Mapping[str, Any] | None = None
     report: Mapping[str, Any] | None = None
+    findings: Sequence[Finding] | None = None
     error: str = ""
     """Why it cannot be done, now or later."""

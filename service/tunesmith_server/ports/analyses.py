@@ -28,8 +28,8 @@ class TenantAnalyses(Protocol):
         """All of these contents, whatever state they are in."""
         ...
 
-    def count(self, content: Content, ref: str) -> Analysis | None:
-        """The analysis of one tokenizer, or None if nobody asked for it."""
+    def one(self, content: Content, subject: str) -> Analysis | None:
+        """The analysis of one subject, or None if nobody asked for it."""
         ...
 
     def add(self, analyses: Sequence[Analysis], at: datetime) -> None:
@@ -59,6 +59,7 @@ class SystemAnalyses(Protocol):
     ) -> AnalysisClaim | None:
         """Lease the next content, all of its open `subjects` at once; skips what others claim.
 
+        What compares it with training data is among them, whether it is named or not.
         A lease that has run out, or whose holder is in `dead`, is void.
         """
         ...

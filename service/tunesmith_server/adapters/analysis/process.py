@@ -12,7 +12,8 @@ from pathlib import Path
 from tunesmith_server.adapters.analysis import wire
 from tunesmith_server.adapters.local.bases import BaseLibrary
 from tunesmith_server.adapters.local.environment import trainer_environment
-from tunesmith_server.domain.analysis import RULES, Content, Outcome
+from tunesmith_server.domain.analysis import LEAKAGE, RULES, Content, Outcome, leakage_training
+from tunesmith_server.domain.errors import NotFound
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.ports import AnalysisBroken, Blobs
 
@@ -78,13 +79,31 @@ class ProcessAnalyser:
         *,
         sensitive: str = "off",
     ) -> Mapping[str, Outcome]:
-        """One pass over the bytes by a process of its own."""
-        refs = [subject for subject in subjects if subject != RULES]
+        """One pass over the bytes by a process of its own; each comparison by another."""
+        compared = [subject for subject in subjects if subject.startswith(LEAKAGE)]
+        refs = [subject for subject in subjects if subject not in (RULES, *compared)]
+        outcomes: dict[str, Outcome] = {}
+        if RULES in subjects or refs:
+            outcomes |= await self._looked_at(
+                content, RULES in subjects, refs, on_progress, sensitive
+            )
+        for subject in compared:
+            outcomes[subject] = await self._compared(content, subject, on_progress)
+        return outcomes
+
+    async def _looked_at(
+        self,
+        content: Content,
+        rules: bool,
+        refs: Sequence[str],
+        on_progress: Callable[[int], Awaitable[bool]],
+        sensitive: str,
+    ) -> dict[str, Outcome]:
         request = wire.Request(
             size_bytes=content.size_bytes,
             shape=content.shape,
             format=content.format or "jsonl",
-            rules=RULES in subjects,
+            rules=rules,
             sensitive=sensitive,
             tokenizers=tuple(map(self._source, refs)),
             processes=self._processes,
@@ -96,6 +115,29 @@ class ProcessAnalyser:
             for ref, each in (answer.counts or {}).items()
         }
         return outcomes | ({RULES: Outcome(report=answer.report)} if answer.report else {})
+
+    async def _compared(
+        self, content: Content, subject: str, on_progress: Callable[[int], Awaitable[bool]]
+    ) -> Outcome:
+        training = leakage_training(subject)
+        request = wire.Request(
+            size_bytes=content.size_bytes,
+            shape=content.shape,
+            format=content.format or "jsonl",
+            training=wire.Training(training.size_bytes, training.format),
+        )
+
+        async def both() -> AsyncIterator[bytes]:
+            for each in (content, training):
+                async for chunk in self._blobs.read(each.digest):
+                    yield chunk
+
+        try:
+            async with self._worker() as worker:
+                answer = await worker.ask(request, both(), on_progress)
+        except NotFound as error:  # what else is to be known of the content still can be
+            return Outcome(error=str(error))
+        return Outcome(findings=answer.findings or ())
 
     def _source(self, ref: str) -> wire.TokenizerSource:
         if ref.startswith(_TIKTOKEN):

@@ -5,6 +5,7 @@ of JSON, the other.
 from typing import Any
 
 import msgspec
+from tunesmith.dataset_rules import Finding
 
 
 class TokenizerSource(msgspec.Struct, frozen=True):
@@ -14,6 +15,13 @@ class TokenizerSource(msgspec.Struct, frozen=True):
     """`tiktoken:NAME`, or the source of a base."""
     folder: str = ""
     """The folder of the base; empty for tiktoken."""
+
+
+class Training(msgspec.Struct, frozen=True):
+    """What the bytes are compared with; it follows them."""
+
+    size_bytes: int
+    format: str
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -28,6 +36,8 @@ class Request(msgspec.Struct, frozen=True):
     """What they make of secrets and personal data: a `dataset_rules.sensitive.Policy`."""
     tokenizers: tuple[TokenizerSource, ...] = ()
     processes: int = 1
+    training: Training | None = None
+    """For a comparison, and nothing else then."""
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -44,6 +54,7 @@ class Answer(msgspec.Struct, frozen=True):
     bytes_done: int = 0
     report: dict[str, Any] | None = None
     counts: dict[str, Counted] | None = None
+    findings: list[Finding] | None = None
     is_result: bool = False
 
 

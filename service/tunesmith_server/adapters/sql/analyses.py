@@ -10,7 +10,14 @@ from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
 from tunesmith_server.adapters.sql.documents import decoded, encoded, upsert
 from tunesmith_server.adapters.sql.prepared import Prepared
 from tunesmith_server.adapters.sql.tables import AnalysisRow, DatasetRow, VersionRow
-from tunesmith_server.domain.analysis import RULES, Analysis, AnalysisState, Content, Outcome
+from tunesmith_server.domain.analysis import (
+    LEAKAGE,
+    RULES,
+    Analysis,
+    AnalysisState,
+    Content,
+    Outcome,
+)
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.ports.analyses import AnalysisClaim
 
@@ -20,12 +27,12 @@ _DATASETS: Any = DatasetRow.__table__  # type: ignore[attr-defined]
 
 _A = ANALYSES.c
 _ROW = (_A.state, _A.bytes_done, _A.document)
-_COUNT = Prepared(
+_ONE = Prepared(
     lambda _: select(*_ROW).where(
         _A.tenant == bindparam("of"),
         _A.digest == bindparam("content"),
         _A.reading == bindparam("as_read"),
-        _A.subject == bindparam("ref"),
+        _A.subject == bindparam("about"),
     )
 )
 
@@ -44,14 +51,14 @@ class SqlTenantAnalyses:
         statement = select(*_ROW).where(_A.tenant == self._id, _A.digest.in_(digests))
         return [_analysis(row) for row in self._connection.execute(statement)]
 
-    def count(self, content: Content, ref: str) -> Analysis | None:
-        """The analysis of one tokenizer."""
-        row = _COUNT.first(
+    def one(self, content: Content, subject: str) -> Analysis | None:
+        """The analysis of one subject."""
+        row = _ONE.first(
             self._connection,
             of=self._id,
             content=content.digest,
             as_read=content.reading,
-            ref=ref,
+            about=subject,
         )
         return _analysis(row) if row else None
 
@@ -114,7 +121,8 @@ class SqlSystemAnalyses:
     ) -> AnalysisClaim | None:
         """Lease the next content, all of its open `subjects` at once."""
         free = or_(_A.lease_owner.is_(None), _A.lease_until < now, _A.lease_owner.in_(list(dead)))
-        open_ones = and_(_A.due <= now, free, _A.subject.in_(list(subjects)))
+        wanted = or_(_A.subject.in_(list(subjects)), _A.subject.startswith(LEAKAGE))
+        open_ones = and_(_A.due <= now, free, wanted)
         statement = (
             select(_A.tenant, _A.digest, _A.reading).where(open_ones).order_by(_A.rank).limit(1)
         )
@@ -259,6 +267,7 @@ def _ended(before: Analysis, outcome: Outcome, now: datetime) -> Analysis:
         complete_time=now,
         tokenizer=outcome.tokenizer,
         count=outcome.count,
+        findings=outcome.findings,
     )
 
 

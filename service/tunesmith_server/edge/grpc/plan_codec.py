@@ -16,6 +16,7 @@ from tunesmith_server.domain.errors import (
     PreconditionFailed,
     QuotaExceeded,
 )
+from tunesmith_server.edge.grpc import analysis_codec
 from tunesmith_server.edge.grpc import fine_tune_codec as codec
 from tunesmith_server.edge.grpc.requests import duration, masked, money, timestamp
 from tunesmith_server.edge.grpc.tenant_codec import quota_effect
@@ -43,7 +44,10 @@ def plan(plan: Plan) -> pb.PlanFineTuneResponse:
     """The plan as the contract shows it."""
     answer = pb.PlanFineTuneResponse(
         fine_tune=codec.resource(plan.run) if plan.run else None,
-        findings=[finding for fault in plan.faults for finding in _findings(fault)],
+        findings=[
+            *(finding for fault in plan.faults for finding in _findings(fault)),
+            *map(analysis_codec.finding, plan.warnings),
+        ],
         quota_effects=map(quota_effect, plan.quota),
         plan_token=plan.token,
     )

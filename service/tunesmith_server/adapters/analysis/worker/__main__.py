@@ -5,9 +5,10 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from typing import BinaryIO
 
-from tunesmith.dataset_rules import Inspector, Shape, encode_report
+from tunesmith.dataset_rules import Inspector, Part, Shape, encode_report, leakage_between
 from tunesmith.dataset_rules.inspector import MAX_LINE_BYTES
 from tunesmith.dataset_rules.sensitive import Policy
 from tunesmith.dataset_rules.sources import Format, open_source
@@ -28,7 +29,7 @@ def main() -> int:
     os.nice(arguments.parse_args().nice)
     given = sys.stdin.buffer
     request = wire.decode_request(given.readline())
-    answer = _work(request, given)
+    answer = _compared(request, given) if request.training else _work(request, given)
     if answer is None:
         return _CUT_SHORT
     _tell(answer)
@@ -44,22 +45,58 @@ def _work(request: wire.Request, given: BinaryIO) -> wire.Answer | None:
         policy = Policy(request.sensitive)
         inspector = Inspector(shape=shape, format=format, analyse=True, sensitive=policy)
     source = open_source(max_line_bytes=MAX_LINE_BYTES, format=format)
-    done, told = 0, time.monotonic()
-    while chunk := given.read(_CHUNK):
-        done += len(chunk)
+    part = _Input(given, request.size_bytes)
+    for chunk in part:
         for rows in source.feed(chunk):
             counting.add(rows)
         if inspector is not None:
             inspector.feed(chunk)
-        if (now := time.monotonic()) - told > _TOLD_EVERY:
-            told = now
-            _tell(wire.Answer(bytes_done=done))
-    if done != request.size_bytes:
+    if not part.is_whole:
         return None
     for rows in source.finish():
         counting.add(rows)
     report = encode_report(inspector.finish()) if inspector else None
-    return wire.Answer(bytes_done=done, report=report, counts=counting.finish(), is_result=True)
+    counts = counting.finish()
+    return wire.Answer(bytes_done=request.size_bytes, report=report, counts=counts, is_result=True)
+
+
+def _compared(request: wire.Request, given: BinaryIO) -> wire.Answer | None:
+    """What of the training data is found in the validation data; None as of `_work`."""
+    assert request.training is not None
+    validation = _Input(given, request.size_bytes)
+    training = _Input(given, request.training.size_bytes, before=request.size_bytes)
+    findings = leakage_between(
+        Part(training, Format(request.training.format)),
+        Part(validation, Format(request.format)),
+        Shape(request.shape),
+    )
+    if not (validation.is_whole and training.is_whole):
+        return None
+    return wire.Answer(bytes_done=request.size_bytes, findings=findings, is_result=True)
+
+
+class _Input:
+    """So many bytes of standard input, in chunks; tells how far it is while it is read."""
+
+    def __init__(self, given: BinaryIO, size: int, *, before: int = 0) -> None:
+        self._given = given
+        self._left = size
+        self._done = before
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it came."""
+        return not self._left
+
+    def __iter__(self) -> Iterator[bytes]:
+        told = time.monotonic()
+        while self._left and (chunk := self._given.read(min(_CHUNK, self._left))):
+            self._left -= len(chunk)
+            self._done += len(chunk)
+            yield chunk
+            if (now := time.monotonic()) - told > _TOLD_EVERY:
+                told = now
+                _tell(wire.Answer(bytes_done=self._done))
 
 
 def _tell(answer: wire.Answer) -> None:
