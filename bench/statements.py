@@ -51,7 +51,7 @@ def _taken_down() -> Iterator[list[tuple[str, Any]]]:
     execute, many = prepared.Prepared._execute, prepared.Prepared.many
 
     def noted(self: Any, connection: Any, compiled: Any, values: Any) -> Any:
-        group.append((compiled.text, prepared._parameters(compiled, values)))
+        group.append((compiled.text, [prepared._parameters(compiled, values)]))
         return execute(self, connection, compiled, values)
 
     def noted_many(self: Any, connection: Any, rows: Any) -> None:
@@ -75,10 +75,10 @@ def _run(database: Path, groups: list[list[tuple[str, Any]]]) -> float:
     for group in groups:
         connection.execute("BEGIN IMMEDIATE")
         for text, values in group:
-            if values and isinstance(values[0], list):
+            if len(values) > 1:
                 connection.cursor().executemany(text, values)
             else:
-                connection.execute(text, values).fetchall()
+                connection.execute(text, values[0]).fetchall()
         connection.execute("COMMIT")
     spent = time.process_time() - began
     connection.close()
