@@ -86,7 +86,8 @@ def encode_records(records: Sequence[Record], tokenizer: Tokenizer, *, limit: in
         if isinstance(record, Completion):
             example, truncated = _completion(record, tokenizer, limit)
         else:
-            example, truncated = _conversation(record, tokenizer, limit)
+            assert isinstance(record, Chat)  # pairs are another matter: see preferences.py
+            example, truncated = conversation(record, tokenizer, limit)
         if example is None:
             encoded.dropped += 1
             continue
@@ -124,7 +125,8 @@ def _start_of_text(tokenizer: Tokenizer) -> int:
     raise BadBaseModel("The base's tokenizer has neither a BOS nor an EOS token for empty prompts.")
 
 
-def _conversation(record: Chat, tokenizer: Tokenizer, limit: int) -> tuple[Example | None, bool]:
+def conversation(record: Chat, tokenizer: Tokenizer, limit: int) -> tuple[Example | None, bool]:
+    """The example of a conversation, and whether it was cut; None if nothing is left to learn."""
     tokens: list[int] = []
     learnt: list[tuple[int, int]] = []
     for text, is_learnt in _turns(record, tokenizer):
@@ -168,6 +170,11 @@ def _turns(record: Chat, tokenizer: Tokenizer) -> Iterable[tuple[str, bool]]:
 
 
 def _rendered(messages: Sequence[Message], tokenizer: Tokenizer, *, header: bool) -> str:
+    if not tokenizer.chat_template:
+        raise BadBaseModel(
+            "The base's tokenizer has no chat template, so that conversations cannot be rendered.",
+            advice="Use a base that was made for chat, or train on prompts and completions.",
+        )
     turns = [{"role": message.role, "content": message.content} for message in messages]
     rendered = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=header)
     return str(rendered)

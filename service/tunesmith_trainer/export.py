@@ -50,7 +50,7 @@ def export_model(
 
 
 def _contract(spec: RunSpec, base: LoadedBase, folder: Path, stop: str | None) -> dict[str, Any]:
-    chat = spec.data.shape == "chat"
+    chat = spec.data.shape in ("chat", "preference")
     end_of_turn = base.tokenizer.eos_token
     stops = [end_of_turn] if chat and end_of_turn else [stop] if stop else []
     tokenizer = [(name, folder / name) for name in _TOKENIZER_FILES if (folder / name).is_file()]

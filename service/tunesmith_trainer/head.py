@@ -1,4 +1,4 @@
-"""Loss and predictions at chosen positions, through the frozen output head, in chunks."""
+"""What the frozen output head makes of chosen positions: losses, log-probabilities, predictions."""
 
 from __future__ import annotations
 
@@ -67,3 +67,59 @@ def frozen_head_loss(
     """
     loss, right = _FrozenHeadLoss.apply(hidden, weight, bias, targets, weights)  # type: ignore[no-untyped-call]
     return loss, right
+
+
+class _FrozenHeadLogProbabilities(torch.autograd.Function):
+    """log p(target) of each row through a head that is not trained.
+
+    What becomes of these values is not known yet, so their gradient with respect to the hidden
+    states, (onehot(target) - softmax(logits)) @ head, is computed when it is asked for, from logits
+    computed anew: to keep them would take V floats a row.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,  # [N, H]
+        weight: Tensor,  # [V, H]
+        bias: Tensor | None,  # [V]
+        targets: Tensor,  # [N]
+    ) -> tuple[Tensor, Tensor]:
+        """The log-probabilities (float32, [N]), and which rows' argmax is the target."""
+        found = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
+        right = torch.empty(len(targets), dtype=torch.bool, device=hidden.device)
+        for start in range(0, len(targets), CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            logits = functional.linear(hidden[rows], weight, bias).float()
+            chosen = targets[rows, None]
+            right[rows] = logits.argmax(dim=-1) == targets[rows]
+            found[rows] = logits.gather(1, chosen).squeeze(1) - logits.logsumexp(dim=-1)
+        ctx.save_for_backward(hidden, weight, bias, targets)
+        ctx.mark_non_differentiable(right)
+        return found, right
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None, None, None]:
+        """The gradient of the hidden states."""
+        hidden, weight, bias, targets = ctx.saved_tensors
+        gradient = torch.empty_like(hidden)
+        for start in range(0, len(targets), CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            logits = functional.linear(hidden[rows], weight, bias).float()
+            chosen = targets[rows, None]
+            slope = logits.softmax(dim=-1).neg_()
+            slope.scatter_add_(1, chosen, slope.new_ones(chosen.shape))
+            slope.mul_(outputs[0][rows, None])
+            gradient[rows] = slope.to(weight.dtype) @ weight
+        return gradient, None, None, None
+
+
+def frozen_head_log_probabilities(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
+) -> tuple[Tensor, Tensor]:
+    """log p of the target of each row of `hidden` [N, H], and whether it is the row's argmax.
+
+    Differentiable in `hidden` only.
+    """
+    found, right = _FrozenHeadLogProbabilities.apply(hidden, weight, bias, targets)  # type: ignore[no-untyped-call]
+    return found, right

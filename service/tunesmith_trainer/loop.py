@@ -16,10 +16,10 @@ from tunesmith_trainer.classification import classification_metrics
 from tunesmith_trainer.events import EventLog
 from tunesmith_trainer.failures import Diverged, NothingLearnt
 from tunesmith_trainer.limits import Boundary, StoppedAt, cause, ending, nothing_learnt
-from tunesmith_trainer.metrics import Score
 from tunesmith_trainer.preparation import Prepared
-from tunesmith_trainer.results import TRAINING_COLUMNS, ResultsFile
+from tunesmith_trainer.results import ResultsFile
 from tunesmith_trainer.schedule import learning_rate, steps_per_epoch
+from tunesmith_trainer.scoring import Scores
 from tunesmith_trainer.spec import RunSpec
 from tunesmith_trainer.stop_request import StopMode, StopRequest
 
@@ -58,7 +58,7 @@ class TrainingLoop:
         self._folder = folder
         self._results = results
         self._events = events
-        self._lengths = [len(e.tokens) for e in prepared.examples[: prepared.training_count]]
+        self._lengths = prepared.lengths[: prepared.training_count]
         self.per_epoch = steps_per_epoch(prepared.training_count, self._wanted.batch_size)
         self.total = self.per_epoch * self._wanted.n_epochs
         self._parameters = list(prepared.network.trainable.values())
@@ -169,7 +169,7 @@ class TrainingLoop:
         step = self.progress.step
         if step % self.per_epoch == 0 or not self._prepared.validation:
             return  # its row has all there is
-        row = {column: self.progress.metrics[column] for column in TRAINING_COLUMNS}
+        row = {column: self.progress.metrics[column] for column in self._prepared.training_columns}
         row |= self._whole_validation()
         self._results.replace_last(row)
         self.progress.metrics = {**self.progress.metrics, **row}
@@ -233,7 +233,7 @@ class TrainingLoop:
         if step == self.total or step % (self._every or self.per_epoch) == 0:
             self.save()
 
-    def _refuse_divergence(self, step: int, score: Score, norm: float) -> None:
+    def _refuse_divergence(self, step: int, score: Scores, norm: float) -> None:
         if not (math.isfinite(score.loss) and math.isfinite(norm)):
             raise Diverged(
                 f"At step {step} the loss or its gradient is not a number any more.",
@@ -283,8 +283,6 @@ class TrainingLoop:
         score, found = prepared.scorer.evaluate(numbers, classes=classes.tokens if classes else ())
         values = score.columns("validation")
         if classes:
-            examples = [prepared.examples[number] for number in numbers]
-            truth = [example.tokens[example.learnt[0][0]] for example in examples]
             probabilities = [found[number] for number in numbers]
-            values |= classification_metrics(classes, truth, probabilities)
+            values |= classification_metrics(classes, prepared.truth, probabilities)
         return values

@@ -14,9 +14,10 @@ from tunesmith_trainer.classification import Classes, resolve_classes
 from tunesmith_trainer.events import EventLog
 from tunesmith_trainer.examples import Encoded, Example, common_stop, encode_records
 from tunesmith_trainer.network import Network
+from tunesmith_trainer.preferences import MARGIN_COLUMNS, PreferenceScorer, encode_pairs
 from tunesmith_trainer.records import Completion, read_records
 from tunesmith_trainer.results import TRAINING_COLUMNS, VALIDATION_COLUMNS
-from tunesmith_trainer.scoring import Scorer
+from tunesmith_trainer.scoring import Scorer, SupervisedScorer
 from tunesmith_trainer.spec import RunSpec
 from tunesmith_trainer.stop_request import StopRequest
 
@@ -25,8 +26,10 @@ from tunesmith_trainer.stop_request import StopRequest
 class Prepared:
     """A run ready for its first step.
 
-    `examples` has the training examples, then the validation examples; numbers below
-    `training_count` are training. `stop` is the common end of the completions, as text.
+    `lengths` are the tokens of each example: of the training examples, then of the validation
+    examples; numbers below `training_count` are training. `truth` is the label, as a token, of each
+    validation example where there are `classes`. `stop` is the common end of the completions, as
+    text.
     `identity` is what a checkpoint must agree with to be continued; `environment` what it must
     agree with for the continuation to be bit-equal.
     """
@@ -34,20 +37,27 @@ class Prepared:
     base: LoadedBase
     network: Network
     scorer: Scorer
-    examples: list[Example]
+    lengths: list[int]
     training_count: int
     truncated: int
     dropped: int
     classes: Classes | None
+    truth: list[int]
     stop: str | None
-    columns: list[str]
+    training_columns: list[str]
+    validation_columns: list[str]
     identity: dict[str, Any]
     environment: dict[str, Any]
 
     @property
     def validation(self) -> range:
         """The numbers of the validation examples."""
-        return range(self.training_count, len(self.examples))
+        return range(self.training_count, len(self.lengths))
+
+    @property
+    def columns(self) -> list[str]:
+        """Those of `results.csv`."""
+        return [*self.training_columns, *self.validation_columns]
 
 
 def prepare(
@@ -71,11 +81,10 @@ def prepare(
     base = loaded or load_base(spec.base, device)
     request.raise_if_asked()
     limit = min(spec.hyperparameters.max_sequence_length, base.context_length)
-    encoded = encode_records(training.records, base.tokenizer, limit=limit)
-    held_out = (
-        encode_records(validation.records, base.tokenizer, limit=limit) if validation else Encoded()
-    )
-    examples = encoded.examples + held_out.examples
+    encode = encode_pairs if spec.dpo else encode_records
+    encoded = encode(training.records, base.tokenizer, limit=limit)
+    held_out = encode(validation.records, base.tokenizer, limit=limit) if validation else Encoded()
+    sequences = encoded.examples + held_out.examples
     stop_text = None
     if spec.data.shape == "prompt_completion":
         stop_text = _stop_text(encoded, base)
@@ -89,35 +98,34 @@ def prepare(
     if spec.parent_adapter is not None:
         network.load_adapter(spec.parent_adapter, spec.hyperparameters.lora)
     activations = None
-    if network.check(examples[0].tokens):
+    if network.check(sequences[0].tokens):
         activations = Activations(
             network,
-            [example.tokens[:-1] for example in examples],
+            [sequence.tokens[:-1] for sequence in sequences],
             spill=directory / ".activations",
         )
     elif network.cut:
         events.message("The base cannot be cut; its lower layers are computed in every step.")
     request.raise_if_asked()
+    rows = len(sequences) // (len(encoded.records) + len(held_out.records))
     return Prepared(
         base=base,
         network=network,
-        scorer=Scorer(
-            network,
-            examples,
-            prompt_weight=spec.hyperparameters.prompt_loss_weight,
-            activations=activations,
-            request=request,
-            tell=lambda text: events.message(text, level="warning"),
-        ),
-        examples=examples,
-        training_count=len(encoded.examples),
+        scorer=_scorer(spec, network, sequences, activations, request, events),
+        lengths=[
+            sum(len(each.tokens) for each in sequences[at : at + rows])
+            for at in range(0, len(sequences), rows)
+        ],
+        training_count=len(encoded.records),
         truncated=encoded.truncated + held_out.truncated,
         dropped=encoded.dropped + held_out.dropped,
         classes=classes,
+        truth=[each.tokens[each.learnt[0][0]] for each in held_out.examples] if classes else [],
         stop=stop_text,
-        columns=[
-            *TRAINING_COLUMNS,
+        training_columns=[*TRAINING_COLUMNS, *(MARGIN_COLUMNS[:1] if spec.dpo else ())],
+        validation_columns=[
             *(VALIDATION_COLUMNS if validation else ()),
+            *(MARGIN_COLUMNS[1:] if validation and spec.dpo else ()),
             *(classes.columns if classes else ()),
         ],
         identity={
@@ -129,6 +137,7 @@ def prepare(
             "classification": (
                 spec.classification.model_dump(mode="json") if spec.classification else None
             ),
+            "dpo": spec.dpo.model_dump(mode="json") if spec.dpo else None,
             "seed": spec.seed,
         },
         environment={
@@ -136,6 +145,38 @@ def prepare(
             "threads": spec.threads,
             "torch": str(torch.__version__),
         },
+    )
+
+
+def _scorer(
+    spec: RunSpec,
+    network: Network,
+    sequences: list[Example],
+    activations: Activations | None,
+    request: StopRequest,
+    events: EventLog,
+) -> Scorer:
+    """What computes the method's loss."""
+
+    def tell(text: str) -> None:
+        events.message(text, level="warning")
+
+    if spec.dpo:
+        return PreferenceScorer(
+            network,
+            sequences,
+            beta=spec.dpo.beta,
+            activations=activations,
+            request=request,
+            tell=tell,
+        )
+    return SupervisedScorer(
+        network,
+        sequences,
+        prompt_weight=spec.hyperparameters.prompt_loss_weight,
+        activations=activations,
+        request=request,
+        tell=tell,
     )
 
 

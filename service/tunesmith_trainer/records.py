@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,17 @@ class Chat:
     messages: tuple[Message, ...]
 
 
-Record = Completion | Chat
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """A conversation with an answer that is preferred to another, and the line it stands on."""
+
+    line: int
+    messages: tuple[Message, ...]
+    preferred: str
+    other: str
+
+
+Record = Completion | Chat | Preference
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +80,7 @@ def read_records(path: Path, shape: Shape) -> RecordFile:
             if line.strip():
                 where = f"{path.name}, line {number}"
                 value = _parsed(line, where)
-                if shape == "chat":
-                    records.append(Chat(number, _messages(value, where)))
-                else:
-                    prompt, completion = (
-                        _text(value, "prompt", where),
-                        _text(value, "completion", where),
-                    )
-                    records.append(Completion(number, prompt, completion))
+                records.append(_RECORDS[shape](number, value, where))
     if not records:
         raise BadData(f"{path.name} has no examples.", advice="Give a file with examples.")
     return RecordFile(records, digest.hexdigest())
@@ -104,6 +108,45 @@ def _text(value: dict[str, Any], field: str, where: str) -> str:
 _ROLES = {"system", "developer", "user", "assistant", "tool"}
 
 
+def _completion(number: int, value: dict[str, Any], where: str) -> Record:
+    return Completion(number, _text(value, "prompt", where), _text(value, "completion", where))
+
+
+def _chat(number: int, value: dict[str, Any], where: str) -> Record:
+    messages = _messages(value, where)
+    if not any(message.role == "assistant" and message.weight for message in messages):
+        raise _bad(where, "has no assistant message to learn from")
+    return Chat(number, messages)
+
+
+def _preference(number: int, value: dict[str, Any], where: str) -> Record:
+    asked = value.get("input")
+    if not isinstance(asked, dict):
+        raise _bad(where, 'needs "input" as an object with messages')
+    preferred, other = (
+        _answer(value, field, where) for field in ("preferred_output", "non_preferred_output")
+    )
+    if preferred == other:
+        raise _bad(where, "has the same answer twice, so that none is preferred")
+    return Preference(number, _messages(asked, where), preferred, other)
+
+
+def _answer(value: dict[str, Any], field: str, where: str) -> str:
+    turns = value.get(field)
+    if not isinstance(turns, list) or len(turns) != 1 or not isinstance(turns[0], dict):
+        raise _bad(where, f'needs "{field}" as a list of one assistant message')
+    if turns[0].get("role") != "assistant":
+        raise _bad(where, f'has in "{field}" a message that is not the assistant\'s')
+    return _text(turns[0], "content", where)
+
+
+_RECORDS: dict[Shape, Callable[[int, dict[str, Any], str], Record]] = {
+    "prompt_completion": _completion,
+    "chat": _chat,
+    "preference": _preference,
+}
+
+
 def _messages(value: dict[str, Any], where: str) -> tuple[Message, ...]:
     turns = value.get("messages")
     if not isinstance(turns, list) or not turns:
@@ -116,8 +159,6 @@ def _messages(value: dict[str, Any], where: str) -> tuple[Message, ...]:
         if weight not in (0, 1):
             raise _bad(where, "has a message whose weight is neither 0 nor 1")
         messages.append(Message(turn["role"], _text(turn, "content", where), float(weight)))
-    if not any(message.role == "assistant" and message.weight for message in messages):
-        raise _bad(where, "has no assistant message to learn from")
     return tuple(messages)
 
 

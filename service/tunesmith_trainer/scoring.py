@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -34,8 +35,21 @@ class _Targets:
     learnt: list[bool]
 
 
-class Scorer:
+class Scores(Protocol):
+    """Sums over examples, from which the cells of `results.csv` follow; sums can be added."""
+
+    @property
+    def loss(self) -> float: ...  # noqa: D102
+
+    def columns(self, prefix: str) -> dict[str, float]: ...  # noqa: D102
+
+
+class Scorer(ABC):
     """Scores examples by their number, through the cached lower layers where there are such.
+
+    What an example is, what is computed of it and what it is scored by is the method's: supervised
+    here, preferences in `preferences.py`. `sequences` are the token sequences that run through the
+    network, `rows` of them, one after the other, for each example.
 
     `request` is looked at before each micro-batch, as a batch or a validation file can take
     minutes: a cancel ends either with Cancelled, a pause ends an evaluation with Stopped.
@@ -48,9 +62,9 @@ class Scorer:
     def __init__(
         self,
         network: Network,
-        examples: Sequence[Example],
+        sequences: Sequence[Example],
         *,
-        prompt_weight: float,
+        rows: int,
         activations: Activations | None,
         request: StopRequest,
         tell: Callable[[str], None],
@@ -59,38 +73,27 @@ class Scorer:
         self._activations = activations
         self._request = request
         self._tell = tell
+        self._rows = rows
         self.budget = TOKEN_BUDGET
-        self._inputs = [example.tokens[:-1] for example in examples]
-        self._lengths = [len(tokens) for tokens in self._inputs]
-        self._targets = [_targets(example, prompt_weight) for example in examples]
-        # Where the first completion token is predicted.
-        self._first = [example.learnt[0][0] - 1 for example in examples]
+        self._inputs = [sequence.tokens[:-1] for sequence in sequences]
+        # Of an example, as padded: its longest sequence.
+        self._lengths = [
+            max(map(len, self._inputs[at : at + rows])) for at in range(0, len(sequences), rows)
+        ]
 
-    def train(self, numbers: Iterable[int]) -> Score:
+    def train(self, numbers: Iterable[int]) -> Scores:
         """Score the batch `numbers` and add the gradient of its loss to the adapter's.
 
-        The loss is sum(w * CE) / sum(w) over the whole batch: the divisor is known before the
-        first micro-batch, so cutting the batch differently gives the same step.
+        The loss is a mean over the whole batch whose divisor is known before the first micro-batch,
+        so cutting the batch differently gives the same step.
         """
         batch = list(numbers)
         return self._within_memory(batch, lambda: self._train(batch))
 
-    def _train(self, batch: Sequence[int]) -> Score:
-        divisor = sum(sum(self._targets[number].weights) for number in batch)
-        total = Score()
-        self._network.train(True)
-        for micro in micro_batches(batch, self._lengths, budget=self.budget):
-            self._request.raise_if_cancelled()
-            hidden = self._hidden(micro)
-            loss, score = self._loss(micro, hidden)
-            (loss / divisor).backward()  # type: ignore[no-untyped-call]
-            total.add(score)
-        return total
-
     @torch.no_grad()
     def evaluate(
         self, numbers: Iterable[int], *, classes: Sequence[int] = ()
-    ) -> tuple[Score, dict[int, list[float]]]:
+    ) -> tuple[Scores, dict[int, list[float]]]:
         """Score `numbers` without training.
 
         With `classes` (token ids) also, per example, their probabilities as first completion
@@ -99,24 +102,30 @@ class Scorer:
         chosen = list(numbers)
         return self._within_memory(chosen, lambda: self._evaluate(chosen, classes))
 
-    @torch.no_grad()
+    @abstractmethod
+    def _train(self, batch: Sequence[int]) -> Scores: ...
+
+    @abstractmethod
     def _evaluate(
         self, numbers: Sequence[int], classes: Sequence[int]
-    ) -> tuple[Score, dict[int, list[float]]]:
-        total = Score()
-        probabilities: dict[int, list[float]] = {}
+    ) -> tuple[Scores, dict[int, list[float]]]: ...
+
+    def _learning(self, batch: Sequence[int]) -> Iterator[tuple[Sequence[int], Tensor]]:
+        """The batch in micro-batches, each with its final hidden states, to be learnt from."""
+        self._network.train(True)
+        for micro in self._cut(batch):
+            self._request.raise_if_cancelled()
+            yield micro, self._hidden(micro)
+
+    def _measuring(self, numbers: Sequence[int]) -> Iterator[tuple[Sequence[int], Tensor]]:
+        """As `_learning`, to be looked at alone."""
         self._network.train(False)
-        for micro in micro_batches(numbers, self._lengths, budget=self.budget):
+        for micro in self._cut(numbers):
             self._request.raise_if_asked()
-            hidden = self._hidden(micro)
-            total.add(self._loss(micro, hidden)[1])
-            if classes:
-                first = torch.tensor([self._first[number] for number in micro])
-                rows = hidden[torch.arange(len(micro)), first]
-                logits = torch.nn.functional.linear(rows, *self._network.head).float()
-                chosen = logits.softmax(dim=-1)[:, list(classes)]
-                probabilities.update(zip(micro, chosen.tolist(), strict=True))
-        return total, probabilities
+            yield micro, self._hidden(micro)
+
+    def _cut(self, numbers: Sequence[int]) -> list[list[int]]:
+        return micro_batches(numbers, self._lengths, budget=self.budget // self._rows)
 
     def _within_memory(self, numbers: Sequence[int], work: Callable[[], _Result]) -> _Result:
         """What `work` gives, begun again with smaller micro-batches whenever memory runs out."""
@@ -142,7 +151,7 @@ class Scorer:
         rows, longest = max(
             (
                 (len(micro), max(self._lengths[number] for number in micro))
-                for micro in micro_batches(numbers, self._lengths, budget=self.budget)
+                for micro in self._cut(numbers)
             ),
             key=lambda shape: (shape[0] * shape[1], shape[0]),
         )
@@ -151,17 +160,67 @@ class Scorer:
                 f"Not even one example of {longest} tokens fits into the memory there is.",
                 advice="Lower max_sequence_length, train fewer layers, or shorten the examples.",
             )
-        self.budget = rows * longest // 2
+        computed = rows * longest * self._rows
+        self.budget = computed // 2
         self._tell(
-            f"Memory ran out at {rows * longest} tokens computed at a time; from here on it is"
+            f"Memory ran out at {computed} tokens computed at a time; from here on it is"
             f" {self.budget} at most. Steps take longer, and their last bits may differ."
         )
 
     def _hidden(self, micro: Sequence[int]) -> Tensor:
+        sequences = [number * self._rows + row for number in micro for row in range(self._rows)]
         if self._activations is not None:
-            return self._network.upper(self._activations.batch(micro))
-        tokens = padded([self._inputs[number] for number in micro])
+            return self._network.upper(self._activations.batch(sequences))
+        tokens = padded([self._inputs[number] for number in sequences])
         return self._network.whole(tokens.to(self._network.device))
+
+
+class SupervisedScorer(Scorer):
+    """Cross entropy of what comes next, of completions alone or with a part of the prompts.
+
+    The loss is sum(w * CE) / sum(w) over the batch.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        examples: Sequence[Example],
+        *,
+        prompt_weight: float,
+        activations: Activations | None,
+        request: StopRequest,
+        tell: Callable[[str], None],
+    ) -> None:
+        super().__init__(
+            network, examples, rows=1, activations=activations, request=request, tell=tell
+        )
+        self._targets = [_targets(example, prompt_weight) for example in examples]
+        # Where the first completion token is predicted.
+        self._first = [example.learnt[0][0] - 1 for example in examples]
+
+    def _train(self, batch: Sequence[int]) -> Score:
+        divisor = sum(sum(self._targets[number].weights) for number in batch)
+        total = Score()
+        for micro, hidden in self._learning(batch):
+            loss, score = self._loss(micro, hidden)
+            (loss / divisor).backward()  # type: ignore[no-untyped-call]
+            total.add(score)
+        return total
+
+    def _evaluate(
+        self, numbers: Sequence[int], classes: Sequence[int]
+    ) -> tuple[Score, dict[int, list[float]]]:
+        total = Score()
+        probabilities: dict[int, list[float]] = {}
+        for micro, hidden in self._measuring(numbers):
+            total.add(self._loss(micro, hidden)[1])
+            if classes:
+                first = torch.tensor([self._first[number] for number in micro])
+                rows = hidden[torch.arange(len(micro)), first]
+                logits = torch.nn.functional.linear(rows, *self._network.head).float()
+                chosen = logits.softmax(dim=-1)[:, list(classes)]
+                probabilities.update(zip(micro, chosen.tolist(), strict=True))
+        return total, probabilities
 
     def _loss(self, micro: Sequence[int], hidden: Tensor) -> tuple[Tensor, Score]:
         """sum(w * CE) of the micro-batch, differentiable, and its score."""

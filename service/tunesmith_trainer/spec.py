@@ -20,7 +20,7 @@ from pydantic import (
 
 from tunesmith_trainer.failures import BadRunSpec
 
-Shape = Literal["prompt_completion", "chat"]
+Shape = Literal["prompt_completion", "chat", "preference"]
 
 
 def _absolute(path: Path) -> Path:
@@ -96,6 +96,15 @@ class Classification(_Part):
     betas: list[Annotated[float, Field(gt=0)]] = [1.0]
 
 
+class Dpo(_Part):
+    """Direct preference optimisation, instead of supervised training.
+
+    `beta`: how strongly the model is held to where it started; see `preferences.py`.
+    """
+
+    beta: float = Field(default=0.1, gt=0, le=2)
+
+
 class Checkpoints(_Part):
     """`every_steps` None: at the end of each epoch. `keep`: how many of the latest stay."""
 
@@ -126,12 +135,19 @@ class RunSpec(_Part):
     data: Data
     hyperparameters: Hyperparameters
     classification: Classification | None = None
+    dpo: Dpo | None = None
     seed: int = Field(default=42, ge=0, lt=2**63)
     threads: int = Field(default=1, ge=1, le=1024)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoints: Checkpoints = Checkpoints()
     limits: Limits = Limits()
     resume_from: AbsolutePath | None = None
+
+    @model_validator(mode="after")
+    def _method_fits_the_data(self) -> RunSpec:
+        if (self.data.shape == "preference") != (self.dpo is not None):
+            raise ValueError("dpo goes with data.shape preference, and with no other")
+        return self
 
     @model_validator(mode="after")
     def _classification_has_what_it_needs(self) -> RunSpec:

@@ -43,6 +43,23 @@ def chats(count: int = 12) -> list[dict[str, Any]]:
     ]
 
 
+def preferences(count: int = 24, start: int = 0) -> list[dict[str, Any]]:
+    """Pairs of a blunt answer that is preferred and a wordy one that is not."""
+    return [
+        {
+            "input": {"messages": [{"role": "user", "content": f"Is {number} even?"}]},
+            "preferred_output": [{"role": "assistant", "content": "No." if number % 2 else "Yes."}],
+            "non_preferred_output": [
+                {
+                    "role": "assistant",
+                    "content": f"Well, that depends on {'so ' * (number % 5)}much.",
+                }
+            ],
+        }
+        for number in range(start, start + count)
+    ]
+
+
 def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
     """Write `rows`, one a line."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))

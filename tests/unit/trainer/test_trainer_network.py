@@ -9,7 +9,7 @@ from tunesmith_trainer.examples import Example
 from tunesmith_trainer.failures import BadBaseModel, BadRunSpec
 from tunesmith_trainer.head import CHUNK_ROWS, frozen_head_loss
 from tunesmith_trainer.network import Network
-from tunesmith_trainer.scoring import Scorer
+from tunesmith_trainer.scoring import SupervisedScorer
 from tunesmith_trainer.spec import Base, Lora
 from tunesmith_trainer.stop_request import StopRequest
 
@@ -33,7 +33,7 @@ def network(base):
 def scorer(network, *, cached, prompt_weight=0.1, spill=Path("unused"), **limit):
     sequences = [example.tokens[:-1] for example in EXAMPLES]
     activations = Activations(network, sequences, spill=spill, **limit) if cached else None
-    return Scorer(
+    return SupervisedScorer(
         network,
         EXAMPLES,
         prompt_weight=prompt_weight,
