@@ -21,6 +21,8 @@ _WHERE_MEASURED = (
     "validation_sequence_accuracy",
     "validation_token_accuracy",
 )
+_MARGINS = ("training_reward_margin", "validation_reward_margin")
+"""Of runs that learn preferences; not of the guide."""
 _CLASSES = ("accuracy", "weighted_f1_score", "precision", "recall", "auroc", "auprc")
 
 Row = tuple[int, Mapping[str, float]]
@@ -36,7 +38,7 @@ def columns(rows: Iterable[Row]) -> list[str]:
     measured = {name for _, values in rows for name in values}
     classes = [f"classification/{name}" for name in _CLASSES]
     f_scores = sorted(name for name in measured if name.startswith("classification/f"))
-    optional = (*_WHERE_MEASURED, *classes, *f_scores)
+    optional = (*_WHERE_MEASURED, *_MARGINS, *classes, *f_scores)
     return [*_ALWAYS, *(name for name in optional if name in measured)]
 
 

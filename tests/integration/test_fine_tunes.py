@@ -159,7 +159,13 @@ async def test_a_role_may_do_what_its_row_says_and_a_bad_key_nothing(server: Run
             "FIELD_INVALID",
             "validation_dataset",
         ),
-        ({"dpo": fine_tune_pb2.DpoMethod()}, "NOT_BUILT_YET", "dpo"),
+        ({"dpo": fine_tune_pb2.DpoMethod()}, "DATASET_UNSUITABLE", "holds no preferences"),
+        ({"dpo": fine_tune_pb2.DpoMethod(beta=2.5)}, "FIELD_INVALID", "fine_tune.spec.dpo.beta"),
+        (
+            {"dpo": fine_tune_pb2.DpoMethod(beta=float("nan"))},
+            "FIELD_INVALID",
+            "fine_tune.spec.dpo.beta",
+        ),
     ],
 )
 async def test_a_bad_spec_is_refused_by_field_and_reason(

@@ -52,6 +52,8 @@ class FineTunes:
             validate_only: check everything and change nothing.
             validation_dataset: the dataset to measure on.
             suffix: becomes part of the model's name.
+            method: `supervised`, or `dpo`, which learns from pairs of answers.
+            beta: how strongly `dpo` holds the model to where it began; 0.1 if left out.
             n_epochs: passes over the data.
             batch_size: examples a step.
             learning_rate_multiplier: times the rate that the service would take.

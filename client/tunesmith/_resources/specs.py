@@ -40,6 +40,8 @@ class RunOptions(LimitOptions, total=False):
     learning_rate_multiplier: float | None
     prompt_loss_weight: float | None
     hyperparameters: pb.Hyperparameters | None
+    method: Literal["supervised", "dpo"] | None
+    beta: float | None
     n_classes: int | None
     positive_class: str
     betas: Iterable[float]
@@ -150,6 +152,15 @@ def known(method: str, options: Mapping[str, object], kind: type) -> None:
 
 
 def _training(wanted: pb.FineTuneSpec, options: RunOptions) -> None:
+    beta, method = options.get("beta"), options.get("method")
+    if method not in (None, "supervised", "dpo"):
+        raise wrong("method", f"there is no {method!r}; choose supervised or dpo")
+    if beta is not None and method != "dpo" and not wanted.HasField("dpo"):
+        raise wrong("beta", "goes with the method dpo")
+    if method == "dpo":
+        wanted.dpo.SetInParent()
+    if beta is not None:
+        wanted.dpo.beta = beta
     asked = pb.Hyperparameters(
         n_epochs=options.get("n_epochs"),
         batch_size=options.get("batch_size"),
@@ -158,8 +169,8 @@ def _training(wanted: pb.FineTuneSpec, options: RunOptions) -> None:
     )
     for more in (options.get("hyperparameters"), asked):
         if more and more.ListFields():
-            method = wanted.dpo if wanted.HasField("dpo") else wanted.supervised
-            method.hyperparameters.MergeFrom(more)
+            chosen = wanted.dpo if wanted.HasField("dpo") else wanted.supervised
+            chosen.hyperparameters.MergeFrom(more)
     n_classes, positive_class = options.get("n_classes"), options.get("positive_class", "")
     if n_classes is not None or positive_class:
         if n_classes is not None:

@@ -23,6 +23,13 @@ class OnLimit(StrEnum):
     FAIL = "fail"
 
 
+class Method(StrEnum):
+    """How a run learns."""
+
+    SUPERVISED = "supervised"
+    DPO = "dpo"
+
+
 class Limit(StrEnum):
     """A limit of a run, to take it off."""
 
@@ -89,6 +96,12 @@ RUN_OPTIONS: Options = {
     "suffix": (Annotated[str, typer.Option(help="Becomes part of the model's name.")], ""),
     "display_name": (Annotated[str, typer.Option("--name", help="For people.")], ""),
     "label": (_labels.Label, None),
+    "method": _option(
+        Method | None, "dpo learns from pairs of answers, of which one is preferred.", _KNOBS
+    ),
+    "beta": _option(
+        float | None, "How strongly dpo holds the model to where it began; else 0.1.", _KNOBS
+    ),
     "n_epochs": _option(int | None, "Passes over the data.", _KNOBS),
     "batch_size": _option(int | None, "Examples a step.", _KNOBS),
     "learning_rate_multiplier": _option(float | None, "Times the usual rate.", _KNOBS),
@@ -128,6 +141,8 @@ def asked(values: dict[str, Any]) -> tuple[str, str, RunOptions]:
         "suffix": values["suffix"],
         "display_name": values["display_name"],
         "labels": _labels.parsed(values["label"]),
+        "method": values["method"] and values["method"].value,
+        "beta": values["beta"],
         "n_epochs": values["n_epochs"],
         "batch_size": values["batch_size"],
         "learning_rate_multiplier": values["learning_rate_multiplier"],

@@ -19,7 +19,13 @@ from tunesmith_server.domain.errors import (
     InvalidArgument,
     NotFound,
 )
-from tunesmith_server.domain.fine_tune import Classification, DatasetVersion, Resolved, Spec
+from tunesmith_server.domain.fine_tune import (
+    Classification,
+    DatasetVersion,
+    Dpo,
+    Resolved,
+    Spec,
+)
 from tunesmith_server.domain.hyperparameters import resolve
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.names import DatasetName, ModelName, can_name, checked_id, owned
@@ -64,12 +70,13 @@ def resolution(tx: Transaction, scope: TenantScope, spec: Spec) -> Resolution:
     found = Resolution(spec)
     base, parent = _tried(found, lambda: _base(tx, scope, spec.base_model)) or (None, None)
     training = _tried(
-        found, lambda: _ready(scope, spec.training_dataset, f"{_SPEC}.training_dataset")
+        found,
+        lambda: _ready(scope, spec.training_dataset, f"{_SPEC}.training_dataset", spec.dpo),
     )
     validation = None
     if spec.validation_dataset:
-        wanted = spec.validation_dataset
-        validation = _tried(found, lambda: _ready(scope, wanted, f"{_SPEC}.validation_dataset"))
+        wanted, where = spec.validation_dataset, f"{_SPEC}.validation_dataset"
+        validation = _tried(found, lambda: _ready(scope, wanted, where, spec.dpo))
     found.spec = replace(
         spec,
         training_dataset=training.dataset if training else spec.training_dataset,
@@ -79,7 +86,8 @@ def resolution(tx: Transaction, scope: TenantScope, spec: Spec) -> Resolution:
     if base is None:
         return found
     examples = training.example_count if training else 0  # unknown: the rest is looked at anyway
-    values = _tried(found, lambda: resolve(spec.hyperparameters, base, examples=examples))
+    asked, dpo = spec.hyperparameters, spec.dpo
+    values = _tried(found, lambda: resolve(asked, base, examples=examples, dpo=dpo))
     if values is None or training is None:
         return found
     hyperparameters, settings = values
@@ -159,8 +167,8 @@ def _usable(tx: Transaction, scope: TenantScope) -> str:
     return ", ".join(shown) or "nothing for this tenant"
 
 
-def _ready(scope: TenantScope, text: str, where: str) -> DatasetVersion:
-    """The current version of a dataset, named in full or by its id, if it can be trained on."""
+def _ready(scope: TenantScope, text: str, where: str, dpo: Dpo | None) -> DatasetVersion:
+    """The current version of a dataset, named in full or by its id, if the method can take it."""
     if not text:
         raise InvalidArgument.of(where, "is missing: name a dataset")
     if text.startswith("tenants/"):
@@ -181,7 +189,7 @@ def _ready(scope: TenantScope, text: str, where: str) -> DatasetVersion:
             str(dataset.name),
             f"({where}) it is {dataset.state}; `tunesmith datasets get {id}` shows what is wrong",
         )
-    _refuse_untrainable(dataset, where)
+    _refuse_untrainable(dataset, where, dpo)
     return DatasetVersion(
         dataset=id,
         digest=dataset.digest,
@@ -192,11 +200,19 @@ def _ready(scope: TenantScope, text: str, where: str) -> DatasetVersion:
     )
 
 
-def _refuse_untrainable(dataset: Dataset, where: str) -> None:
-    """DatasetUnsuitable for sound data that no trainer here can take."""
-    if dataset.shape == Shape.PREFERENCE:
+def _refuse_untrainable(dataset: Dataset, where: str, dpo: Dpo | None) -> None:
+    """DatasetUnsuitable for sound data that the method, or no trainer here, can take."""
+    if dpo is None and dataset.shape == Shape.PREFERENCE:
         raise DatasetUnsuitable.of(
-            where, "holds preferences, and a supervised run trains on prompts or conversations"
+            where,
+            "holds preferences, and a supervised run trains on prompts or conversations: "
+            "ask for the method dpo",
+        )
+    if dpo is not None and dataset.shape != Shape.PREFERENCE:
+        raise DatasetUnsuitable.of(
+            where,
+            f"holds no preferences but {dataset.shape}, and dpo trains on pairs of answers: "
+            "ask for the method supervised",
         )
     found = NOT_TRAINED & dict(dataset.report.get("counts", {})).keys()
     for code in sorted(found):
@@ -221,7 +237,11 @@ def _unfit(
             f"{_SPEC}.validation_dataset",
             f"is {validation.shape}, but the training dataset is {training.shape}",
         )
-    if spec.classification:
+    if spec.classification and spec.dpo:
+        yield InvalidArgument.of(
+            f"{_SPEC}.classification", "goes with the method supervised; this run is dpo"
+        )
+    elif spec.classification:
         yield from _classification_faults(spec.classification, spec.validation_dataset)
     if spec.backends and BACKEND not in spec.backends:
         yield BackendUnsuitable(

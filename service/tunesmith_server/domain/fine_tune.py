@@ -68,6 +68,14 @@ class RunLimits:
 
 
 @dataclass(frozen=True)
+class Dpo:
+    """Direct preference optimisation, the method that learns from pairs of answers."""
+
+    beta: float | None = None
+    """How strongly the model is held to where it started; None for the default."""
+
+
+@dataclass(frozen=True)
 class Spec:
     """What the caller asked for. Immutable once submitted, but for priority, hold and limits."""
 
@@ -78,6 +86,8 @@ class Spec:
     validation_dataset: str | None = None
     suffix: str = ""
     hyperparameters: Hyperparameters = Hyperparameters()
+    dpo: Dpo | None = None
+    """The method, if it is not supervised; the hyperparameters are those of either."""
     classification: Classification | None = None
     seed: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -122,8 +132,13 @@ class DatasetVersion:
 
     @property
     def most_tokens(self) -> int:
-        """What one epoch trains on at most: a token is at least a byte."""
-        return self.text_bytes if self.tokens is None else self.tokens
+        """What one epoch trains on at most: a token is at least a byte.
+
+        Of preferences the conversation is run through twice, once with each answer.
+        """
+        if self.tokens is not None:
+            return self.tokens
+        return self.text_bytes * (2 if self.shape == "preference" else 1)
 
 
 @dataclass(frozen=True)
@@ -143,6 +158,8 @@ class ResolvedHyperparameters:
     lora_dropout: float
     lora_layers: int | None
     lora_targets: tuple[str, ...] | None
+    beta: float | None = None
+    """Of DPO; None for a supervised run."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2
-from tunesmith import AsyncClient, ConfigurationError, UnavailableError
+from tunesmith import AsyncClient, ConfigurationError, InvalidArgumentError, UnavailableError
 from tunesmith import _channel as channel
 from tunesmith._config import Endpoint, TlsFiles
 from tunesmith.v1 import fine_tune_pb2
@@ -139,6 +139,18 @@ async def test_a_create_says_what_was_asked_and_leaves_the_rest_open(client: Asy
     assert not knobs.HasField("prompt_loss_weight")
     assert (full.spec.suffix, full.spec.HasField("seed")) == ("kept", True)
     assert (full.spec.classification.n_classes, list(full.spec.classification.betas)) == (3, [0.5])
+
+
+async def test_dpo_is_asked_for_by_its_name_and_a_beta_without_it_is_refused(client: AsyncClient):
+    run = await client.fine_tunes.create("d", "ada", method="dpo", n_epochs=2)
+    assert run.spec.WhichOneof("method") == "dpo"
+    assert run.spec.dpo.hyperparameters.n_epochs == 2
+    assert not run.spec.dpo.HasField("beta")
+    held = await client.fine_tunes.create("d", "ada", method="dpo", beta=0.5)
+    assert held.spec.dpo.beta == 0.5
+    for wrong in ({"beta": 0.5}, {"beta": 0.5, "method": "supervised"}, {"method": "ppo"}):
+        with pytest.raises(InvalidArgumentError, match=r"beta|method"):
+            await client.fine_tunes.create("d", "ada", **wrong)  # type: ignore[arg-type]
 
 
 async def test_the_service_sees_the_key_and_who_calls(client: AsyncClient, service: FakeService):

@@ -112,6 +112,17 @@ async def test_a_warning_is_no_reason_to_refuse(
     assert (planned.exit_code, "What to know\nwarning FEW" in planned.stdout) == (0, True)
 
 
+async def test_preferences_are_asked_for_by_method_and_beta(
+    tunesmith: Tunesmith, service: FakeService
+):
+    created = await tunesmith(*CREATE, "--method", "dpo", "--beta", "0.2")
+    assert created.exit_code == 0
+    (request,) = service.sent(pb.CreateFineTuneRequest)
+    assert request.fine_tune.spec.dpo.beta == 0.2
+    refused = await tunesmith(*CREATE, "--method", "ppo")
+    assert (refused.exit_code, "supervised" in refused.stderr) == (2, True)
+
+
 async def test_create_with_a_plan_asks_and_starts_just_what_was_shown(
     tunesmith: Tunesmith, service: FakeService, plan: pb.PlanFineTuneResponse
 ):

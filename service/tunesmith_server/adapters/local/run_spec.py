@@ -51,6 +51,7 @@ def run_spec(
             },
         },
         "classification": asdict(classification) if classification else None,
+        "dpo": None if values.beta is None else {"beta": values.beta},
         "seed": resolved.seed,
         "threads": threads,
         "device": "auto",

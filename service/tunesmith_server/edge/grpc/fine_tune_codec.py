@@ -14,6 +14,7 @@ from tunesmith_server.domain.errors import InvalidArgument, NotBuiltYet
 from tunesmith_server.domain.fine_tune import (
     Classification,
     DatasetVersion,
+    Dpo,
     FineTune,
     Hyperparameters,
     Lora,
@@ -57,13 +58,12 @@ _SCALARS = (
 
 def spec_of(message: pb.FineTuneSpec) -> Spec:
     """The spec that a request carries, with its names as they were sent."""
-    if message.WhichOneof("method") == "dpo":
-        raise NotBuiltYet("the method dpo is in the contract but not in this version")
     if message.integrations:
         raise NotBuiltYet("integrations are in the contract but not in this version")
     if message.placement.queue or message.placement.preemptible:
         raise NotBuiltYet("placement.queue and .preemptible are not in this version")
-    asked = message.supervised.hyperparameters
+    dpo = _dpo(message)
+    asked = (message.dpo if dpo else message.supervised).hyperparameters
     if asked.WhichOneof("adaptation") == "full":
         raise NotBuiltYet("full fine-tuning is in the contract but not in this version")
     lora = asked.lora
@@ -77,6 +77,7 @@ def spec_of(message: pb.FineTuneSpec) -> Spec:
         hyperparameters=Hyperparameters(
             **values, lora=Lora(**lora_values, targets=tuple(lora.targets))
         ),
+        dpo=dpo,
         classification=_classification(message),
         seed=message.seed if message.HasField("seed") else None,
         metadata=dict(message.metadata),
@@ -131,6 +132,12 @@ def wish_of(parent: str, message: pb.FineTune, id: str = "") -> Wish:
     )
 
 
+def _dpo(message: pb.FineTuneSpec) -> Dpo | None:
+    if message.WhichOneof("method") != "dpo":
+        return None
+    return Dpo(beta=message.dpo.beta if message.dpo.HasField("beta") else None)
+
+
 def _classification(message: pb.FineTuneSpec) -> Classification | None:
     if not message.HasField("classification"):
         return None
@@ -171,15 +178,17 @@ def _spec(run: FineTune) -> pb.FineTuneSpec:
         suffix=spec.suffix,
         seed=spec.seed,
         metadata=dict(spec.metadata),
-        supervised=pb.SupervisedMethod(
-            hyperparameters=pb.Hyperparameters(
-                **{field: getattr(asked, field) for field in _SCALARS}
-            )
-        ),
+    )
+    method: pb.SupervisedMethod | pb.DpoMethod = message.supervised
+    if spec.dpo:
+        method = message.dpo
+        message.dpo.CopyFrom(pb.DpoMethod(beta=spec.dpo.beta))
+    method.hyperparameters.CopyFrom(
+        pb.Hyperparameters(**{field: getattr(asked, field) for field in _SCALARS})
     )
     if asked.lora != Lora():
         lora = asked.lora
-        message.supervised.hyperparameters.lora.CopyFrom(
+        method.hyperparameters.lora.CopyFrom(
             pb.LoraOptions(
                 rank=lora.rank,
                 alpha=lora.alpha,
