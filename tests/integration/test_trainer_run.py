@@ -10,7 +10,7 @@ from tunesmith_trainer.__main__ import main
 from tunesmith_trainer.checkpoints import latest_checkpoint
 from tunesmith_trainer.failures import DirectoryBusy
 from tunesmith_trainer.rundir import RunDirectory
-from tunesmith_trainer.scoring import Scorer
+from tunesmith_trainer.scoring import SupervisedScorer
 
 from tests.unit.trainer.running import (
     chats,
@@ -280,7 +280,7 @@ def test_a_full_disk_keeps_the_checkpoints_before_it(base, tmp_path, monkeypatch
 
 def memory_for(rows, monkeypatch):
     """Let a training micro-batch of more than so many examples run out of memory, at its end."""
-    forward = Scorer._loss
+    forward = SupervisedScorer._loss
 
     def loss(self, micro, hidden):
         found = forward(self, micro, hidden)
@@ -288,7 +288,7 @@ def memory_for(rows, monkeypatch):
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
         return found
 
-    monkeypatch.setattr(Scorer, "_loss", loss)
+    monkeypatch.setattr(SupervisedScorer, "_loss", loss)
 
 
 def test_out_of_memory_makes_micro_batches_smaller_and_changes_nothing_else(
