@@ -6,10 +6,10 @@ same offset one finds it taken.
 """
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import obstore
@@ -66,12 +66,7 @@ class PartWriter(BlobWriter):
         self._pending, self._pending_bytes, self._gone = [], 0, True
         await asyncio.shield(self._remove())
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def _end(self) -> None:
         await asyncio.shield(self._leave())
 
     async def _leave(self) -> None:
@@ -92,21 +87,21 @@ class PartWriter(BlobWriter):
         self._storing = asyncio.ensure_future(self._append(self._size - len(piece), piece))
         await asyncio.shield(self._storing)
 
+    @abstractmethod
     async def _append(self, offset: int, piece: bytes) -> None:
         """Hash and store some bytes at the end, which is at `offset`."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _read(self, offset: int) -> bytes:
         """Some bytes of what had arrived, from `offset` on."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _remove(self) -> None:
         """Remove what has arrived."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _close(self) -> None:
         """Let somebody else go on."""
-        raise NotImplementedError
 
 
 class FilePartWriter(PartWriter):
@@ -143,9 +138,11 @@ class FilePartWriter(PartWriter):
         with translated("read"):
             return await asyncio.to_thread(self._file.read, offset, CHUNK)
 
-    async def _keep(self, ref: BlobRef) -> None:
+    async def _become_blob(self) -> BlobRef:
+        ref = await self._flushed()
         with translated("write to"):
             await asyncio.to_thread(self._file.keep, key_of(ref.digest))
+        return ref
 
     async def _remove(self) -> None:
         await asyncio.to_thread(self._file.discard)
@@ -166,6 +163,8 @@ class ObjectPartWriter(PartWriter):
     Committing sends the bytes a second time, from the store to the store: S3 joins objects itself
     only within one multipart upload, which would have to live as long as the part.
     """
+
+    _AT_ONCE = SYNCED_EVERY  # an object is worth a request from some mebibytes on
 
     def __init__(self, store: ObjectStore, uid: str, held: set[str]) -> None:
         """`held` are the uids of the parts that this process has open."""
@@ -190,32 +189,21 @@ class ObjectPartWriter(PartWriter):
         self._start = sum(objects.values())
         return self
 
-    async def write(self, chunk: bytes) -> None:
-        """Add a piece of any size. An object is worth a request from some mebibytes on."""
-        if self._size < self._start or self._ref is not None:
-            raise RuntimeError("what had arrived before was not read, or the blob is committed")
-        self._pending.append(chunk)
-        self._pending_bytes += len(chunk)
-        if self._pending_bytes >= SYNCED_EVERY:
-            await self._flush()
-
-    async def commit(self) -> BlobRef:
-        """Keep the blob. The second time, the same answer."""
-        if self._ref is None:
-            async with ObjectWriter(self._store) as whole:
-                for offset in self._offsets:
-                    await whole.write(await self._read(offset))
-                for piece in self._pending:  # never an object of its own
-                    await asyncio.to_thread(self._hash.update, piece)
-                    await whole.write(piece)
-                ref = await whole.commit()
-            if ref.digest != self._hash.hexdigest():  # a store without If-None-Match, two at once
-                await self.discard()
-                raise Unavailable("the upload was spoilt; send it again", retry_after=1)
-            self._ref = ref
-            self._pending, self._pending_bytes = [], 0
-            await asyncio.shield(self._remove())
-        return self._ref
+    async def _become_blob(self) -> BlobRef:
+        async with ObjectWriter(self._store) as whole:
+            for offset in self._offsets:
+                await whole.write(await self._read(offset))
+            for piece in self._pending:  # never an object of its own
+                await asyncio.to_thread(self._hash.update, piece)
+                await whole.write(piece)
+            ref = await whole.commit()
+        if ref.digest != self._hash.hexdigest():  # a store without If-None-Match, two at once
+            await self.discard()
+            raise Unavailable("the upload was spoilt; send it again", retry_after=1)
+        self._ref = ref  # before anything else can be cancelled: nothing of it is pending any more
+        self._pending, self._pending_bytes = [], 0
+        await asyncio.shield(self._remove())
+        return ref
 
     async def _append(self, offset: int, piece: bytes) -> None:
         await asyncio.to_thread(self._hash.update, piece)

@@ -2,10 +2,11 @@
 
 import asyncio
 import hashlib
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import obstore
 from obstore.exceptions import BaseError
@@ -25,11 +26,14 @@ _PART: Final = 8 * 2**20
 """The size of a part of a multipart upload (bytes); S3 takes at most 10,000 of them."""
 
 
-class BlobWriter:
+class BlobWriter(ABC):
     """Receives a blob piece by piece, hashing it; keeps it on `commit`, else nothing.
 
     One task writes, one piece after the other.
     """
+
+    _AT_ONCE: ClassVar[int] = CHUNK
+    """How much is collected before it is stored (bytes)."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
@@ -51,16 +55,13 @@ class BlobWriter:
             raise RuntimeError("the blob is committed")
         self._pending.append(chunk)
         self._pending_bytes += len(chunk)
-        if self._pending_bytes >= CHUNK:
+        if self._pending_bytes >= self._AT_ONCE:
             await self._flush()
 
     async def commit(self) -> BlobRef:
         """Keep the blob. The second time, the same answer."""
         if self._ref is None:
-            await self._flush()
-            ref = BlobRef(self._hash.hexdigest(), self._size)
-            await self._keep(ref)
-            self._ref = ref
+            self._ref = await self._become_blob()
         return self._ref
 
     async def __aenter__(self) -> Self:
@@ -72,8 +73,7 @@ class BlobWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._pending.clear()
-        await self._discard()
+        await self._end()
 
     async def _flush(self) -> None:
         if not self._pending_bytes:
@@ -83,17 +83,22 @@ class BlobWriter:
         self._size += len(piece)
         await self._store_piece(piece)
 
+    async def _flushed(self) -> BlobRef:
+        """Store what is still pending; what has been written in all."""
+        await self._flush()
+        return BlobRef(self._hash.hexdigest(), self._size)
+
+    @abstractmethod
     async def _store_piece(self, piece: bytes) -> None:
         """Hash and store some bytes, off the event loop."""
-        raise NotImplementedError
 
-    async def _keep(self, ref: BlobRef) -> None:
-        """Give what was stored its address."""
-        raise NotImplementedError
+    @abstractmethod
+    async def _become_blob(self) -> BlobRef:
+        """Give all that was written its address."""
 
-    async def _discard(self) -> None:
-        """Remove what has no address; harmless after `_keep`."""
-        raise NotImplementedError
+    @abstractmethod
+    async def _end(self) -> None:
+        """Let go of what has no address."""
 
 
 class FileWriter(BlobWriter):
@@ -111,11 +116,13 @@ class FileWriter(BlobWriter):
         self._hash.update(piece)
         self._file.append(piece)
 
-    async def _keep(self, ref: BlobRef) -> None:
+    async def _become_blob(self) -> BlobRef:
+        ref = await self._flushed()
         with translated("write to"):
             await asyncio.to_thread(self._file.keep, key_of(ref.digest))
+        return ref
 
-    async def _discard(self) -> None:
+    async def _end(self) -> None:
         await asyncio.shield(asyncio.to_thread(self._file.discard))
 
 
@@ -136,18 +143,20 @@ class ObjectWriter(BlobWriter):
         with translated("write to"):
             await self._opened().write(piece)
 
-    async def _keep(self, ref: BlobRef) -> None:
+    async def _become_blob(self) -> BlobRef:
+        ref = await self._flushed()
         with translated("write to"):
             await self._opened().close()
             self._upload = None
             await obstore.copy_async(self._store, self._key, key_of(ref.digest))
+        return ref
 
     def _opened(self) -> "AsyncWritableFile":
         if self._upload is None:
             self._upload = obstore.open_writer_async(self._store, self._key, buffer_size=_PART)
         return self._upload
 
-    async def _discard(self) -> None:
+    async def _end(self) -> None:
         await asyncio.shield(self._remove())
 
     async def _remove(self) -> None:
