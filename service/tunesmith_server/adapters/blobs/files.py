@@ -37,13 +37,15 @@ class PartialFile:
     def keep(self, key: str) -> None:
         """Give the file its address, for good: synced, read-only, and the folder synced, too.
 
-        Replaces a blob of the same content, which makes that one young again for the sweeper.
+        Replaces a blob of the same content. It is young for the sweeper from now on, which is when
+        the row that refers to it is still to come.
         """
         with self._lock:
             if self._done:
                 return
             descriptor = self._opened()
             os.fchmod(descriptor, 0o440)
+            os.utime(descriptor)
             os.fsync(descriptor)
             target = self._folder / key
             if not target.parent.is_dir():
