@@ -1,7 +1,9 @@
 """`tunesmithd` as a process of its own, for tests that kill it."""
 
 import asyncio
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,15 +16,26 @@ import grpc
 from tests.integration.calls import ADMIN_KEY
 
 ROOT = Path(__file__).parents[2]
-_ALONE = [("grpc.use_local_subchannel_pool", 1)]
-"""A client that waits longer and longer between its tries to connect must not make us wait."""
+_SOON = [
+    ("grpc.use_local_subchannel_pool", 1),  # not with what another client waits for
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 200),
+]
+"""A channel that is ready as soon as somebody listens; else it tries after 1, 2, 4 … seconds."""
+_PORTS = range(10_000, 32_768)
+"""Those that no kernel gives to a connection, nor to who asks for any port.
+
+A server that is killed finds its port free when it comes back.
+"""
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on now, nor takes by chance later."""
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Daemon:
@@ -60,7 +73,10 @@ class Daemon:
         )
 
     async def start(self) -> None:
-        """Start it and wait until it takes calls."""
+        """Start it and wait until it takes calls; AssertionError if it ends instead.
+
+        For as long as the test may take: under load a start takes its time.
+        """
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220  # returns at once
                 [*self._within, sys.executable, "-m", "tunesmith_server", "serve"],
@@ -68,11 +84,20 @@ class Daemon:
                 stdout=log,
                 stderr=log,
             )
-        async with (
-            grpc.aio.insecure_channel(self.address, options=_ALONE) as channel,
-            asyncio.timeout(30),
-        ):
-            await channel.channel_ready()
+        try:
+            await self._takes_calls(self._process)
+        except BaseException:  # nobody else would end it
+            self.kill()
+            raise
+
+    async def _takes_calls(self, process: "subprocess.Popen[bytes]") -> None:
+        async with grpc.aio.insecure_channel(self.address, options=_SOON) as channel:
+            ready = asyncio.ensure_future(channel.channel_ready())
+            try:
+                while not (await asyncio.wait({ready}, timeout=0.1))[0]:
+                    assert process.poll() is None, self.log.read_text()[-2000:]
+            finally:
+                ready.cancel()
 
     @property
     def pid(self) -> int:
