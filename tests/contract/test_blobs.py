@@ -1,109 +1,26 @@
-"""The suite of the `Blobs` port, over every kind of store; of S3 a real server."""
+"""The suite of the `Blobs` port, over every kind of store."""
 
 import asyncio
 import hashlib
-import os
-import stat
-import subprocess
-import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-import obstore
 import pytest
-from obstore.store import MemoryStore, ObjectStore, S3Store
 from tunesmith_server.adapters.blobs import BlobCorrupt, BlobMissing, Blobs
-from tunesmith_server.domain.errors import StorageFull, Unavailable
 
-from tests.fakes.s3 import S3Server
+from tests.contract.blob_stores import AT_ONCE, Store, key_of, put, whole
 
 CONTENT = b"the quick brown fox\n" * 200_000  # 4 MB: several pieces, one part of an upload
 ABSENT = "0" * 64
-AT_ONCE = timedelta(seconds=-1)
-
-
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
-
-
-class Local:
-    """A store in a folder, and a view of what lies in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.blobs = Blobs.open(str(folder))
-
-    def keys(self) -> set[str]:
-        return {str(p.relative_to(self.folder)) for p in self.folder.rglob("*") if p.is_file()}
-
-    def path(self, digest: str) -> Path:
-        path = self.blobs.local_path(digest)
-        assert path is not None
-        return path
-
-    def spoil(self, key: str) -> None:
-        path = self.folder / key
-        path.chmod(0o600)
-        path.write_bytes(b"spoilt")
-
-
-class Memory:
-    """A store in memory: takes the same way as S3."""
-
-    def __init__(self, _: Path) -> None:
-        self.store: ObjectStore = MemoryStore()
-        self.blobs = Blobs(self.store)
-
-    def keys(self) -> set[str]:
-        return {item["path"] for page in obstore.list(self.store) for item in page}
-
-    def spoil(self, key: str) -> None:
-        obstore.put(self.store, key, b"spoilt")
-
-
-class Bucket(Memory):
-    """A store in a bucket of a real S3 server."""
-
-    def __init__(self, server: S3Server) -> None:
-        place = f"s3://{server.bucket()}/some/prefix"
-        self.store = S3Store.from_url(place, **server.settings)
-        self.blobs = Blobs.open(place, server.settings)
-
-
-Store = Local | Memory
-
-
-@pytest.fixture(params=["local", "memory", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    if request.param == "s3":
-        return Bucket(request.getfixturevalue("s3"))
-    return Local(tmp_path / "blobs") if request.param == "local" else Memory(tmp_path)
-
-
-@pytest.fixture
-def local(tmp_path: Path) -> Local:
-    return Local(tmp_path / "blobs")
 
 
 def digest_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def key_of(content: bytes) -> str:
-    digest = digest_of(content)
-    return f"sha256/{digest[:2]}/{digest}"
-
-
-async def put(blobs: Blobs, content: bytes, piece: int = 300_000) -> str:
-    async with blobs.writer() as writer:
-        for start in range(0, len(content), piece):
-            await writer.write(content[start : start + piece])
-        return (await writer.commit()).digest
-
-
-async def whole(blobs: Blobs, digest: str, **options: int) -> bytes:
-    return b"".join([chunk async for chunk in blobs.read(digest, **options)])
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("content", [b"", b"x", CONTENT], ids=["empty", "one byte", "4 MB"])
@@ -270,162 +187,6 @@ async def test_an_empty_store_is_sound_and_stays_empty(store: Store) -> None:
     await store.blobs.check()
     assert await store.blobs.sweep(set(), AT_ONCE) == []
     assert store.keys() == set()
-
-
-# --- what only a folder can show ------------------------------------------------------------------
-
-
-async def test_the_sweeper_takes_the_remains_of_a_killed_upload_and_nothing_foreign(
-    local: Local,
-) -> None:
-    await put(local.blobs, b"orphan")
-    (local.folder / "tmp" / "0123456789abcdef").write_bytes(b"half")
-    for foreign in ("README", "sha256/notes.txt", "sha256/aa/" + "b" * 64):
-        (local.folder / foreign).parent.mkdir(parents=True, exist_ok=True)
-        (local.folder / foreign).write_bytes(b"ours")
-    removed = await local.blobs.sweep(set(), AT_ONCE)
-    assert sorted(removed) == [key_of(b"orphan"), "tmp/0123456789abcdef"]
-    assert local.keys() == {"README", "sha256/notes.txt", "sha256/aa/" + "b" * 64}
-
-
-async def test_committing_again_makes_an_old_blob_young(local: Local) -> None:
-    digest = await put(local.blobs, CONTENT)
-    os.utime(local.path(digest), (0, 0))
-    await put(local.blobs, CONTENT)
-    assert await local.blobs.sweep(set(), timedelta(minutes=5)) == []
-
-
-async def test_a_blob_that_is_committed_while_it_is_swept_comes_back(
-    local: Local, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    digest = await put(local.blobs, CONTENT)
-    path = local.path(digest)
-    os.utime(path, (0, 0))
-    rename = Path.rename
-
-    def committed_just_before(self: Path, target: Path) -> Path:
-        os.utime(path)
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", committed_just_before)
-    assert await local.blobs.sweep(set(), timedelta(minutes=5)) == []
-    assert await whole(local.blobs, digest) == CONTENT
-    assert local.keys() == {key_of(CONTENT)}
-
-
-async def test_a_blob_is_read_only_and_shared_with_who_fetches_it(
-    local: Local, tmp_path: Path
-) -> None:
-    digest = await put(local.blobs, CONTENT)
-    path = local.path(digest)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o440
-    await local.blobs.fetch(digest, tmp_path / "train.jsonl")
-    assert (tmp_path / "train.jsonl").samefile(path)
-    await local.blobs.delete(digest)
-    assert (tmp_path / "train.jsonl").read_bytes() == CONTENT
-
-
-async def test_fetching_to_another_file_system_copies(
-    local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    digest = await put(local.blobs, CONTENT)
-
-    def refuse(*_: object) -> None:
-        raise OSError(18, "Invalid cross-device link")
-
-    monkeypatch.setattr(os, "link", refuse)
-    await local.blobs.fetch(digest, tmp_path / "copy")
-    assert (tmp_path / "copy").read_bytes() == CONTENT
-    assert not (tmp_path / "copy").samefile(local.path(digest))
-
-
-@pytest.mark.parametrize("nth", [0, 1, 3])
-async def test_a_full_disk_is_told_and_leaves_nothing(
-    local: Local, monkeypatch: pytest.MonkeyPatch, nth: int
-) -> None:
-    write, calls = os.write, iter(range(100))
-
-    def full(descriptor: int, data: bytes) -> int:
-        if next(calls) == nth:
-            raise OSError(28, "No space left on device")
-        return write(descriptor, data)
-
-    monkeypatch.setattr(os, "write", full)
-    with pytest.raises(StorageFull):
-        await put(local.blobs, CONTENT)
-    assert local.keys() == set()
-    assert await put(local.blobs, CONTENT) == digest_of(CONTENT)  # room again, no restart
-
-
-@pytest.mark.parametrize("call", ["fsync", "fchmod", "open"])
-async def test_a_failing_disk_is_told_and_leaves_nothing(
-    local: Local, monkeypatch: pytest.MonkeyPatch, call: str
-) -> None:
-    def fail(*_: object) -> None:
-        raise OSError(5, "Input/output error")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, call, fail)
-        with pytest.raises(Unavailable):
-            await put(local.blobs, CONTENT)
-    assert local.keys() == set()
-
-
-async def test_a_short_write_is_carried_on(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = os.write
-    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:70_001]))
-    assert await whole(local.blobs, await put(local.blobs, CONTENT)) == CONTENT
-
-
-async def test_a_folder_that_is_gone_or_no_folder_is_unavailable(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(Unavailable):
-        Blobs.open(str(tmp_path / "file" / "blobs"))
-    local = Local(tmp_path / "blobs")
-    (tmp_path / "blobs").rmdir()
-    (tmp_path / "blobs").write_bytes(b"")
-    with pytest.raises(Unavailable) as caught:
-        await local.blobs.check()
-    assert str(tmp_path) not in str(caught.value)
-    with pytest.raises(Unavailable):
-        await put(local.blobs, CONTENT)
-
-
-async def test_a_real_full_disk(tmp_path: Path) -> None:
-    """A tmpfs of 1 MiB in a mount namespace of a child; skipped where that is not allowed."""
-    program = """
-import asyncio, os, sys
-from tunesmith_server.adapters.blobs import Blobs
-from tunesmith_server.domain.errors import StorageFull
-async def main(folder):
-    blobs = Blobs.open(folder)
-    try:
-        async with blobs.writer() as writer:
-            await writer.write(b"x" * 3_000_000)
-            await writer.commit()
-    except StorageFull:
-        async with blobs.writer() as writer:
-            await writer.write(b"y" * 500_000)
-            await writer.commit()
-        print("full", [n for _, _, names in os.walk(folder) for n in names] == [writer.digest])
-asyncio.run(main(sys.argv[1]))
-"""
-    script = 'mount -t tmpfs -o size=1m none "$1" || exit 77; exec "$2" -c "$3" "$1"'
-    try:
-        child = await asyncio.to_thread(
-            subprocess.run,
-            ["unshare", "-m", "sh", "-c", script, "sh", str(tmp_path), sys.executable, program],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            timeout=60,
-            check=False,
-        )
-    except FileNotFoundError:
-        pytest.skip("no unshare here")
-    if child.returncode and "True" not in child.stdout and "Traceback" not in child.stderr:
-        pytest.skip(f"no mount namespace here: {child.stderr.strip()}")
-    assert child.stdout.strip() == "full True", child.stderr
 
 
 def test_the_url_says_which_store(tmp_path: Path) -> None:

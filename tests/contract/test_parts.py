@@ -17,9 +17,7 @@ import pytest
 from tunesmith_server.adapters.blobs import Blobs, PartWriter
 from tunesmith_server.domain.errors import RequestInProgress, StorageFull
 
-from tests.contract.test_blobs import AT_ONCE, Local, Memory, Store, store
-
-__all__ = ["store"]
+from tests.contract.blob_stores import AT_ONCE, Local, Memory, Store, key_of
 
 CONTENT = random.Random(7).randbytes(20_000_000)  # more than two objects of a part
 PIECE = 700_000
@@ -37,11 +35,6 @@ async def write(part: PartWriter, start: int, end: int) -> None:
 
 async def kept(part: PartWriter) -> bytes:
     return b"".join([piece async for piece in part.kept()])
-
-
-def key_of(content: bytes) -> str:
-    digest = hashlib.sha256(content).hexdigest()
-    return f"sha256/{digest[:2]}/{digest}"
 
 
 async def test_a_part_goes_on_where_it_was_left_and_becomes_a_blob(store: Store, uid: str):
@@ -159,40 +152,31 @@ async def test_only_a_uid_becomes_a_path(store: Store, name: str):
 # --- what only an object store can show -----------------------------------------------------------
 
 
-async def test_of_two_processes_at_one_part_the_second_finds_it_taken(store: Store, uid: str):
-    if isinstance(store, Local):
-        pytest.skip("a file is locked")
-    another = Blobs(store.store)  # as another replica has it
-    async with store.blobs.part(uid) as part, another.part(uid) as other:
+async def test_of_two_processes_at_one_part_the_second_finds_it_taken(objects: Memory, uid: str):
+    another = Blobs(objects.store)  # as another replica has it
+    async with objects.blobs.part(uid) as part, another.part(uid) as other:
         await write(part, 0, len(CONTENT))
         with pytest.raises(RequestInProgress):
             await write(other, 0, len(CONTENT))
-    async with store.blobs.part(uid) as part:
+    async with objects.blobs.part(uid) as part:
         assert await kept(part) == CONTENT
 
 
-async def test_objects_behind_a_gap_are_no_part_of_it(store: Store, uid: str):
-    if isinstance(store, Local):
-        pytest.skip("a file has no gaps")
-    async with store.blobs.part(uid) as part:
+async def test_objects_behind_a_gap_are_no_part_of_it(objects: Memory, uid: str):
+    async with objects.blobs.part(uid) as part:
         await write(part, 0, len(CONTENT))
-    first, second, *_ = sorted(store.keys())
-    obstore.delete(store.store, second)
-    size = obstore.head(store.store, first)["size"]
-    assert await store.blobs.part_size(uid) == size
-    async with store.blobs.part(uid) as part:
+    first, second, *_ = sorted(objects.keys())
+    obstore.delete(objects.store, second)
+    size = obstore.head(objects.store, first)["size"]
+    assert await objects.blobs.part_size(uid) == size
+    async with objects.blobs.part(uid) as part:
         assert await kept(part) == CONTENT[:size]
         await write(part, size, len(CONTENT))
         assert (await part.commit()).digest == hashlib.sha256(CONTENT).hexdigest()
-    assert store.keys() == {key_of(CONTENT)}
+    assert objects.keys() == {key_of(CONTENT)}
 
 
 # --- what only a folder can show ------------------------------------------------------------------
-
-
-@pytest.fixture
-def local(tmp_path: Path) -> Local:
-    return Local(tmp_path / "blobs")
 
 
 _WRITES = """

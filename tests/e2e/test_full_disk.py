@@ -1,7 +1,7 @@
 """A disk that runs full under the real daemon: refused whole, kept whole, and over without restart.
 
-The disk is a tmpfs in a mount namespace of the daemon's own, so it takes root. The test reaches it
-through the daemon's `/proc/PID/root`.
+The disk is in a mount namespace of the daemon's own; the test reaches it through the daemon's
+`/proc/PID/root`.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import errno
 import os
 import shutil
 import sqlite3
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,30 +18,17 @@ from tunesmith.v1 import dataset_pb2
 
 from tests.e2e.daemon import Daemon
 from tests.integration.calls import ADMIN_KEY, ROWS, jsonl
+from tests.surroundings import a_small_disk
 
 MEBIBYTE = 1 << 20
 ROOM = 24 * MEBIBYTE
-_MOUNT = 'mount -t tmpfs -o size="$1" none "$2" || exit 77; shift 2; exec "$@"'
-
-
-def on_a_small_disk(folder: Path, size: int) -> list[str]:
-    """Runs a command in a mount namespace where `folder` has room for `size` bytes."""
-    return ["unshare", "-m", "sh", "-c", _MOUNT, "sh", str(size), str(folder)]
 
 
 @pytest.fixture
 async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
     data = tmp_path / "data"
     data.mkdir()
-    within = on_a_small_disk(data, ROOM)
-    try:
-        probe = await asyncio.to_thread(
-            subprocess.run, [*within, "true"], capture_output=True, text=True
-        )
-    except FileNotFoundError:
-        pytest.skip("a disk of our own needs unshare(1)")
-    if probe.returncode:
-        pytest.skip(f"a disk of our own needs root: {probe.stderr.strip()}")
+    within = await asyncio.to_thread(a_small_disk, data, ROOM)
     daemon = Daemon(tmp_path, within=within, TUNESMITH_LOCAL__SLOTS="0")
     await daemon.start()
     yield daemon

@@ -199,7 +199,7 @@ async def test_a_base_that_cannot_be_had_or_loaded_is_an_error_for_all_who_ask(t
         await engine.complete("x", None, GREEDY)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
 async def test_a_worker_dies_with_a_killed_server(base):
     """Though it has a session of its own."""
     program = (

@@ -387,12 +387,11 @@ async def test_a_rotated_key_opens_until_the_overlap_ends_and_its_successor_from
     assert await whoami(Caller(admin.address, at_once.secret)) == "OK"
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one server
 async def test_a_revoked_key_opens_nothing_from_the_next_call_on_at_any_replica(
     server_settings: Settings, tmp_path: Any
 ):
     other = server_settings.model_copy(update={"data_dir": tmp_path / "other"})
-    if server_settings.database.startswith("sqlite"):
-        pytest.skip("SQLite has one server")
     async with serve(server_settings) as one, serve(other) as two:
         acme = await a_tenant(one.address, "acme")
         there = Caller(two.address, acme.key)
