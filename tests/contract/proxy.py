@@ -1,4 +1,4 @@
-"""A TCP proxy in front of PostgreSQL that can cut its connections at a chosen message."""
+"""A TCP proxy in front of PostgreSQL that can cut its connections at a chosen message, or all."""
 
 import contextlib
 import socket
@@ -26,6 +26,8 @@ class CuttingProxy:
         self.cut: Cut | None = None
         self.trigger = b"COMMIT"
         self.cuts = 0
+        self._down = False
+        self._open: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -34,6 +36,17 @@ class CuttingProxy:
         port = self._listener.getsockname()[1]
         through = self._target.set(host="127.0.0.1", port=port, query={"sslmode": "disable"})
         return through.render_as_string(hide_password=False)
+
+    def down(self) -> None:
+        """Break every connection and carry nothing any more, as if the database were gone."""
+        self._down = True
+        for client in list(self._open):
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+
+    def up(self) -> None:
+        """Carry again what comes."""
+        self._down = False
 
     def close(self) -> None:
         """Take no more connections."""
@@ -56,6 +69,16 @@ class CuttingProxy:
                 threading.Thread(target=self._pass_on, args=[client], daemon=True).start()
 
     def _pass_on(self, client: socket.socket) -> None:
+        self._open.add(client)
+        try:
+            if self._down:
+                client.close()
+            else:
+                self._carry(client)
+        finally:
+            self._open.discard(client)
+
+    def _carry(self, client: socket.socket) -> None:
         server = self._server()
         answers = threading.Thread(target=self._answer, args=[client, server], daemon=True)
         answers.start()

@@ -247,3 +247,25 @@ async def test_a_drained_server_closes_its_watches_with_a_cursor_to_resume_at(
     # how many there are depends on whether the run was told in between what it waits for
     assert [event.sequence for event in seen] == list(range(1, len(seen) + 1))
     assert seen[-1].message == "Fine-tune cancelled"
+
+
+async def test_a_watch_that_is_at_the_end_already_leaves_other_watches_alone(
+    server_settings: Settings,
+):
+    async with serve(server_settings) as first:
+        caller = await a_tenant(first.address, "acme")
+        await caller.upload(jsonl(ROWS))
+        ended = await caller.create()
+        await caller.cancel(ended.name)
+        cursor = [response.cursor async for response in caller.watch(ended.name)][-1]
+    async with serve(server_settings) as second:
+        caller = Caller(second.address, caller.key)
+        assert [r.HasField("snapshot") async for r in caller.watch(ended.name, cursor)] == [True]
+        run = await caller.create()
+        async with asyncio.timeout(30):
+            events = []
+            async for response in caller.watch(run.name):
+                events += list(response.events)
+                if response.bookmark:
+                    await caller.cancel(run.name)
+    assert events[-1].message == "Fine-tune cancelled"

@@ -9,9 +9,11 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from tunesmith.dataset_rules import Report, decode_report, encode_report
 
+from tunesmith_server.app.background import again_and_again
 from tunesmith_server.app.sensitive_data import conclude, policy_of, redacted, searched
 from tunesmith_server.app.versions import NewVersion, Versions
 from tunesmith_server.domain.analysis import RULES, Outcome
@@ -72,13 +74,12 @@ class Analysing:
 
     async def run(self) -> None:
         """Look at what is open, until cancelled."""
-        while True:
-            try:
-                while await self.work_once():
-                    pass
-            except Exception:
-                log.exception("analysis_failed")
-            await self._hints.wait("analysis", _POLL)
+        pause = partial(self._hints.wait, "analysis", _POLL)
+        await again_and_again("analysing", self._work, pause)
+
+    async def _work(self) -> None:
+        while await self.work_once():
+            pass
 
     async def work_once(self) -> bool:
         """Look at the next content, if there is one."""

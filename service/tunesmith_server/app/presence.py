@@ -9,8 +9,10 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 
 from tunesmith_server.app.admission import Admission
+from tunesmith_server.app.background import again_and_again
 from tunesmith_server.domain.errors import DomainError, RateLimited
 from tunesmith_server.domain.quota import Dimension, bounds
 from tunesmith_server.ports import Clock, Store, Transaction
@@ -47,10 +49,11 @@ class Presence:
 
     async def run(self) -> None:
         """Say again and again what is served here, until cancelled."""
-        while True:
-            await asyncio.sleep(_EVERY)
-            for tenant in [tenant for tenant, count in self._here.items() if count]:
-                await self._tell(tenant)
+        await again_and_again("presence", self._tell_all, partial(asyncio.sleep, _EVERY))
+
+    async def _tell_all(self) -> None:
+        for tenant in [tenant for tenant, count in self._here.items() if count]:
+            await self._tell(tenant)
 
     async def _enter(self, tenant: str) -> bool:
         def look(tx: Transaction) -> int | None:

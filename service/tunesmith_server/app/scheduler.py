@@ -13,18 +13,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 
-import structlog
-
 from tunesmith_server.app.admission import Admission
-from tunesmith_server.domain.errors import DomainError, NotFound, QuotaViolation
+from tunesmith_server.app.background import again_and_again
+from tunesmith_server.domain.errors import NotFound, QuotaViolation
 from tunesmith_server.domain.events import Event, Kind, Level
 from tunesmith_server.domain.fair_share import Share, after_start, present, turn
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.states import State, WaitReason
 from tunesmith_server.domain.tenant import Tenant
 from tunesmith_server.ports import Clock, Hints, Store, TenantScope, Transaction
-
-log = structlog.get_logger(__name__)
 
 _HEADS = 1
 """Runs of a tenant and base that are tried: what is in the way of the first, is in that of all."""
@@ -90,23 +87,24 @@ class Scheduler:
         self._node = node
         self._slots = slots
         self._poll = poll
+        self._took = 0.0
+        """How long the last pass took (seconds)."""
 
     async def run(self) -> None:
         """Schedule until cancelled."""
-        while True:
-            pause = _PAUSE
-            try:
-                if await self._is_due():
-                    began = monotonic()
-                    await self.pass_once()
-                    pause = max(pause, _SHARE * (monotonic() - began))
-            except DomainError as error:  # the store is away: look again
-                log.warning("schedule_failed", error=str(error))
-            except Exception:
-                log.exception("schedule_failed")
-            await self._hints.wait("queue", self._poll)
-            # one pass for all that comes in quick succession
-            await asyncio.sleep(min(pause, self._poll))
+        await again_and_again("scheduler", self._pass_if_due, self._rest)
+
+    async def _pass_if_due(self) -> None:
+        self._took = 0.0
+        if await self._is_due():
+            began = monotonic()
+            await self.pass_once()
+            self._took = monotonic() - began
+
+    async def _rest(self) -> None:
+        await self._hints.wait("queue", self._poll)
+        # one pass for all that comes in quick succession
+        await asyncio.sleep(min(max(_PAUSE, _SHARE * self._took), self._poll))
 
     async def pass_once(self) -> Sequence[FineTune]:
         """One pass; the runs that it started."""

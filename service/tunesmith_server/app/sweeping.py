@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.assembled_uploads import AssembledUploads
+from tunesmith_server.app.background import again_and_again
 from tunesmith_server.app.commands import Call
 from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.domain.access import Principal, Role
-from tunesmith_server.domain.errors import DomainError, NotFound, QuotaExceeded, RequestInProgress
+from tunesmith_server.domain.errors import NotFound, QuotaExceeded, RequestInProgress
 from tunesmith_server.domain.upload import KeptUpload
 from tunesmith_server.ports import Blobs, Clock, Store, Transaction
 
@@ -57,14 +59,9 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep until cancelled."""
-        while True:
-            await asyncio.sleep(self._interval)
-            try:
-                await self.sweep()
-            except DomainError as error:  # the store or the disk is away: in the next round
-                log.warning("sweep_delayed", error=str(error))
-            except Exception:  # a bug, but not one that may end sweeping for good
-                log.exception("sweep_failed")
+        pause = partial(asyncio.sleep, self._interval)
+        await pause()
+        await again_and_again("sweeper", self.sweep, pause)
 
     async def sweep(self) -> None:
         """One round."""

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
+from tunesmith_server.app.background import again_and_again
 from tunesmith_server.app.presence import Presence
 from tunesmith_server.app.scope import scope_of
 from tunesmith_server.domain.access import Principal
@@ -155,6 +156,8 @@ class Watches:
         self._tails: dict[str, _Tail] = {}
         self._watched = asyncio.Event()
         self._draining = asyncio.Event()
+        self._quiet = tick
+        """How long the next look may be away (seconds)."""
 
     async def watch(
         self,
@@ -237,28 +240,29 @@ class Watches:
 
     async def run(self) -> None:
         """Tail the store until cancelled."""
-        quiet = self._tick
-        while True:
-            if not self._tails:
-                self._watched.clear()
-                await self._watched.wait()
-            wanted = {uid: tail.last for uid, tail in self._tails.items()}
-            # as much for each: a run that talks much must not keep the others waiting
-            share = min(_PAGE, max(_SHARE, _A_TICK // len(wanted)))
-            found = await self._store.read(
-                lambda tx, wanted=wanted, share=share: tx.system.events_of(wanted, share)  # type: ignore[misc]
-            )
-            busy = False
-            for uid, events in found.items():
-                tail = self._tails.get(uid)
-                if tail and events and events[0].sequence == tail.last + 1:
-                    cursor = self.cursors.of(tail.run, events[-1].sequence)
-                    tail.add(Batch(tail.run, events, cursor))
-                    busy = True
-            quiet = self._min_tick if busy else min(self._tick, quiet * 2)
-            await asyncio.sleep(self._min_tick)  # joins what is written in quick succession
-            if quiet > self._min_tick:
-                await self._hints.wait("runs", quiet)
+        await again_and_again("tailer", self._look, self._rest)
+
+    async def _look(self) -> None:
+        """Take what is new of all watched runs."""
+        while not self._tails:  # who came may have left at once: its run had ended
+            self._watched.clear()
+            await self._watched.wait()
+        self._quiet = min(self._tick, self._quiet * 2)
+        wanted = {uid: tail.last for uid, tail in self._tails.items()}
+        # as much for each: a run that talks much must not keep the others waiting
+        share = min(_PAGE, max(_SHARE, _A_TICK // len(wanted)))
+        found = await self._store.read(lambda tx: tx.system.events_of(wanted, share))
+        for uid, events in found.items():
+            tail = self._tails.get(uid)
+            if tail and events and events[0].sequence == tail.last + 1:
+                cursor = self.cursors.of(tail.run, events[-1].sequence)
+                tail.add(Batch(tail.run, events, cursor))
+                self._quiet = self._min_tick
+
+    async def _rest(self) -> None:
+        await asyncio.sleep(self._min_tick)  # joins what is written in quick succession
+        if self._quiet > self._min_tick:
+            await self._hints.wait("runs", self._quiet)
 
     @contextlib.contextmanager
     def _following(self, run: FineTune):  # type: ignore[no-untyped-def]
