@@ -37,6 +37,7 @@ from tunesmith_server.app.catalogue import Catalogue
 from tunesmith_server.app.commands import Commands
 from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.app.dispatcher import Dispatcher
+from tunesmith_server.app.driver import Driver
 from tunesmith_server.app.explaining import Explaining
 from tunesmith_server.app.fine_tunes import FineTunes
 from tunesmith_server.app.imports import Imports
@@ -191,8 +192,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         dispatcher = Dispatcher(
             store,
             backend,
-            admission,
-            Publisher(artefacts, backend, clock),
+            Driver(store, backend, admission, Publisher(artefacts, backend, clock), hints, clock),
             hints,
             clock,
             owner=owner,

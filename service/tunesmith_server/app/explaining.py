@@ -8,7 +8,7 @@ from tunesmith_server.app.forecast import forecast
 from tunesmith_server.app.scope import scope_of
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.events import Event, Kind
-from tunesmith_server.domain.fine_tune import FineTune
+from tunesmith_server.domain.fine_tune import TENANT_SUSPENDED, FineTune
 from tunesmith_server.domain.names import FineTuneName, owned
 from tunesmith_server.domain.quota import Dimension
 from tunesmith_server.domain.states import State, WaitReason
@@ -128,7 +128,7 @@ def _other(run: FineTune, attempts: tuple[str, ...]) -> Explanation:
                 attempts=attempts,
             )
         case State.PAUSED:
-            by_suspension = run.stopping == "TENANT_SUSPENDED"
+            by_suspension = run.stopping == TENANT_SUSPENDED
             return Explanation(
                 summary="It is paused because its tenant was suspended."
                 if by_suspension

@@ -15,12 +15,10 @@ from tunesmith_server.domain.errors import (
     PreconditionFailed,
 )
 from tunesmith_server.domain.events import Event, Kind
-from tunesmith_server.domain.fine_tune import FineTune, RunLimits, first_wait
+from tunesmith_server.domain.fine_tune import CALLER, FineTune, RunLimits, first_wait
 from tunesmith_server.domain.names import FineTuneName, owned
 from tunesmith_server.domain.states import State
 from tunesmith_server.ports import Clock, Hints, TenantScope, Transaction
-
-CALLER = "CALLER"
 
 T = TypeVar("T")
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from tunesmith_server.app import filters
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.commands import Call, Commands
-from tunesmith_server.app.dispatcher import TENANT_SUSPENDED
 from tunesmith_server.app.pages import Page, Pager, PageRequest
 from tunesmith_server.app.steering import paused, resumed
 from tunesmith_server.domain.access import Principal
@@ -18,6 +17,7 @@ from tunesmith_server.domain.errors import (
     NotFound,
     ResourceInUse,
 )
+from tunesmith_server.domain.fine_tune import TENANT_SUSPENDED
 from tunesmith_server.domain.names import TenantName, checked_id, owned
 from tunesmith_server.domain.naming import NamingPolicy, normalised_suffix
 from tunesmith_server.domain.quota import Limits, limit_violations, parse_limit_key, tenant_scope

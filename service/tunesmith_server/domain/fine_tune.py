@@ -9,6 +9,11 @@ from tunesmith_server.domain.events import Event, Kind, Level
 from tunesmith_server.domain.names import FineTuneName
 from tunesmith_server.domain.states import State, WaitReason
 
+TENANT_SUSPENDED = "TENANT_SUSPENDED"
+BUDGET_REACHED = "BUDGET_REACHED"
+CALLER = "CALLER"
+"""Why a run is asked to pause or to end early: see `FineTune.stopping`."""
+
 
 @dataclass(frozen=True)
 class Lora:
@@ -250,7 +255,7 @@ class FineTune:
     """Id of the tuned model, set in SUCCEEDED and STOPPED_AT_LIMIT alone."""
     model_digest: str | None = None
     stopping: str = ""
-    """Why it is asked to pause or to end early: CALLER, TENANT_SUSPENDED or BUDGET_REACHED."""
+    """CALLER, TENANT_SUSPENDED or BUDGET_REACHED while it is asked to pause or to end early."""
     stopped_at: str = ""
     """The limit that ended training before its last step; empty if none did."""
     start_time: datetime | None = None
