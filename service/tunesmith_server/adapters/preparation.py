@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 import os
-import sys
 
 import msgspec
 import structlog
 from tunesmith.dataset_rules.fixes import Job, Outcome
 
+from tunesmith_server.adapters.children import Child
+from tunesmith_server.adapters.local.environment import worker_environment
 from tunesmith_server.domain.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
+_PROGRAM = "tunesmith.dataset_rules.fixes"
 _AT_ONCE = 2
 _NICE = 5
 
@@ -26,28 +28,21 @@ class ProcessPreparation:
     async def run(self, job: Job) -> Outcome:
         """Start a process for it, and wait; killed if the caller goes away."""
         async with self._turn:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tunesmith.dataset_rules.fixes",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
+            child = await Child.start(_PROGRAM, environment=worker_environment(1))
             try:
                 with contextlib.suppress(OSError):
-                    os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
-                answer, complaint = await process.communicate(msgspec.json.encode(job))
+                    os.setpriority(os.PRIO_PROCESS, child.pid, _NICE)
+                with contextlib.suppress(ConnectionError):  # its exit code tells more
+                    child.input.write(msgspec.json.encode(job))
+                    await child.input.drain()
+                child.input.close()
+                answer = await child.output.read()
+                code, complaints = await child.ended()
             finally:
-                if process.returncode is None:
-                    process.kill()
-                    await process.wait()
-        if process.returncode:
+                await asyncio.shield(child.end())
+        if code:
             # no text of it goes to the caller: it may be of the rows
-            kind = (
-                complaint.decode("utf-8", "replace").strip().rpartition("\n")[2].partition(":")[0]
-            )
-            log.error("preparation_failed", code=process.returncode, error=kind)
+            kind = complaints[-1].partition(":")[0] if complaints else ""
+            log.error("preparation_failed", code=code, error=kind)
             raise Unavailable("the preparation was interrupted; try again", retry_after=5)
         return msgspec.json.decode(answer, type=Outcome)

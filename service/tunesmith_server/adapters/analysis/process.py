@@ -4,14 +4,13 @@ import asyncio
 import contextlib
 import logging
 import os
-import sys
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from tunesmith_server.adapters.analysis import wire
+from tunesmith_server.adapters.children import Child
 from tunesmith_server.adapters.local.bases import BaseLibrary
-from tunesmith_server.adapters.local.environment import trainer_environment
+from tunesmith_server.adapters.local.environment import worker_environment
 from tunesmith_server.domain.analysis import LEAKAGE, RULES, Content, Outcome, leakage_training
 from tunesmith_server.domain.errors import NotFound
 from tunesmith_server.domain.model import BaseModel
@@ -21,9 +20,9 @@ log = logging.getLogger(__name__)
 
 _WORKER = "tunesmith_server.adapters.analysis.worker"
 _TIKTOKEN = "tiktoken:"
-_LINE_LIMIT = 1 << 28
-"""The longest line: the result, with a report and the counts in it."""
 _KILLED = -9
+_SHOWN = 300
+"""Characters of a complaint."""
 
 
 class ProcessAnalyser:
@@ -148,33 +147,23 @@ class ProcessAnalyser:
     async def _worker(self) -> "AsyncIterator[_Worker]":
         """A worker that is gone after the block, with every process that it has made."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                # -P: modules in the server's working directory are not ours
-                *(sys.executable, "-P", "-m", _WORKER, "--nice", str(self._niceness)),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-                env=trainer_environment(1),
-                limit=_LINE_LIMIT,
+            child = await Child.start(
+                *(_WORKER, "--nice", str(self._niceness)), environment=worker_environment(1)
             )
         except OSError as error:
             raise AnalysisBroken(f"no process can be started: {error.strerror}") from error
         try:
-            yield _Worker(process, self._stall_seconds)
+            yield _Worker(child, self._stall_seconds)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, 9)
-            await process.wait()
+            await asyncio.shield(child.end())
 
 
 class _Worker:
     """The conversation with one worker."""
 
-    def __init__(self, process: asyncio.subprocess.Process, stall_seconds: float) -> None:
-        self._process = process
+    def __init__(self, child: Child, stall_seconds: float) -> None:
+        self._child = child
         self._stall_seconds = stall_seconds
-        self._complaints: deque[str] = deque(maxlen=5)
 
     async def ask(
         self,
@@ -182,37 +171,32 @@ class _Worker:
         chunks: AsyncIterator[bytes],
         on_progress: Callable[[int], Awaitable[bool]],
     ) -> wire.Answer:
-        """The result; AnalysisBroken if there comes none."""
+        """The result; AnalysisBroken if there comes none. Raises what `chunks` raises."""
         feeding = asyncio.create_task(self._feed(request, chunks))
-        complaining = asyncio.create_task(self._listen_to_complaints())
         try:
             answer = await self._listen(on_progress)
             if answer is None:
-                await self._explain(feeding, complaining)
-            assert answer is not None
+                raise await self._why(feeding)
             return answer
         finally:
-            for task in (feeding, complaining):
-                task.cancel()
-            await asyncio.gather(feeding, complaining, return_exceptions=True)
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
 
     async def _feed(self, request: wire.Request, chunks: AsyncIterator[bytes]) -> None:
-        given = self._process.stdin
-        assert given is not None
-        given.write(wire.encode(request))
-        async for chunk in chunks:
-            given.write(chunk)
-            await given.drain()
-        given.close()
+        try:
+            self._child.input.write(wire.encode(request))
+            async for chunk in chunks:
+                self._child.input.write(chunk)
+                await self._child.input.drain()
+        finally:  # cut short, the worker ends without a result, and nobody waits for it in vain
+            self._child.input.close()
 
     async def _listen(self, on_progress: Callable[[int], Awaitable[bool]]) -> wire.Answer | None:
-        """The result; None if the worker ends, stalls, or need not go on."""
-        output = self._process.stdout
-        assert output is not None
+        """The result; None if the worker ends without one."""
         while True:
             try:
                 async with asyncio.timeout(self._stall_seconds):
-                    line = await output.readline()
+                    line = await self._child.output.readline()
             except TimeoutError:
                 raise AnalysisBroken(
                     f"its process has said nothing for {self._stall_seconds:g} s"
@@ -225,24 +209,15 @@ class _Worker:
             if not await on_progress(answer.bytes_done):
                 raise AnalysisBroken("nobody wants to know any more")
 
-    async def _listen_to_complaints(self) -> None:
-        assert self._process.stderr is not None
-        async for line in self._process.stderr:
-            if text := line.decode(errors="replace").strip():
-                self._complaints.append(text[:300])
-
-    async def _explain(
-        self, feeding: "asyncio.Task[None]", complaining: "asyncio.Task[None]"
-    ) -> None:
-        """Raise what is known of a worker that has ended without a result."""
-        code = await self._process.wait()
+    async def _why(self, feeding: "asyncio.Task[None]") -> BaseException:
+        """What is known of a worker that has ended without a result."""
+        code, complaints = await self._child.ended()
         error = feeding.exception() if feeding.done() and not feeding.cancelled() else None
         if error is not None and not isinstance(error, ConnectionError):
-            raise error  # the bytes could not be read
-        await asyncio.wait([complaining], timeout=1)
-        last = self._complaints[-1] if self._complaints else ""
+            return error  # the bytes could not be read
         how = "was killed, maybe for memory" if code == _KILLED else f"ended with code {code}"
-        raise AnalysisBroken(f"its process {how}" + (f": {last}" if last else ""))
+        last = f": {complaints[-1][:_SHOWN]}" if complaints else ""
+        return AnalysisBroken(f"its process {how}{last}")
 
 
 def _base(source: str) -> BaseModel:

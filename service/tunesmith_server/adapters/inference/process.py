@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import sys
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,14 +10,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tunesmith_server.adapters.children import Child
 from tunesmith_server.adapters.inference import wire
 from tunesmith_server.domain.completion import EngineBusy, EngineError, EngineUnavailable
 
 log = logging.getLogger(__name__)
 
 _WORKER = "tunesmith_server.adapters.inference.worker"
-# The longest line: the log-probabilities of many long prompts at once.
-_LINE_LIMIT = 1 << 28
 _GRACE = 5.0
 
 
@@ -33,13 +30,13 @@ class WorkerOptions:
     start_timeout: float
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def command(self, folder: Path) -> Sequence[str]:
-        """The worker's arguments. -P: modules in the server's working directory are not ours."""
+    def arguments(self, folder: Path) -> Sequence[str]:
+        """The worker's arguments."""
         options = f"--threads {self.threads} --adapters {self.adapters}".split()
-        return (sys.executable, "-P", "-m", _WORKER, "--base", str(folder), *options)
+        return ("--base", str(folder), *options)
 
     def variables(self) -> dict[str, str]:
-        """The worker's environment. Keys and passwords of the server have no business there."""
+        """The worker's environment."""
         return {
             "PYTHONFAULTHANDLER": "1",
             "PYTHONUTF8": "1",
@@ -80,13 +77,13 @@ class WorkerProcess:
     def __init__(
         self,
         base: str,
-        process: asyncio.subprocess.Process,
+        child: Child,
         options: WorkerOptions,
         on_end: Callable[["WorkerProcess"], None],
     ) -> None:
         self.base = base
         self._since = time.monotonic()  # it is as it is, busy or idle
-        self._process = process
+        self._child = child
         self._options = options
         self._on_end = on_end
         self._ids = count(1)
@@ -96,11 +93,7 @@ class WorkerProcess:
         self._rows = 0
         self._rows_done = 0
         self._busy_seconds = 0.0
-        self._tail: deque[str] = deque(maxlen=20)
-        self._tasks = (
-            asyncio.create_task(self._read(), name=f"inference {base}"),
-            asyncio.create_task(self._read_errors(), name=f"inference {base} stderr"),
-        )
+        self._reading = asyncio.create_task(self._read(), name=f"inference {base}")
 
     @classmethod
     async def start(
@@ -112,19 +105,12 @@ class WorkerProcess:
     ) -> "WorkerProcess":
         """A worker that has loaded the base; or EngineUnavailable."""
         try:
-            # A session of its own and nothing run between fork and exec: gRPC survives that.
-            process = await asyncio.create_subprocess_exec(
-                *options.command(folder),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-                env=options.variables(),
-                limit=_LINE_LIMIT,
+            child = await Child.start(
+                _WORKER, *options.arguments(folder), environment=options.variables()
             )
         except OSError as error:
             raise EngineUnavailable(f"the engine for {base} cannot be started", 5.0) from error
-        worker = cls(base, process, options, on_end)
+        worker = cls(base, child, options, on_end)
         try:
             async with asyncio.timeout(options.start_timeout):
                 await worker._ready
@@ -140,7 +126,7 @@ class WorkerProcess:
     @property
     def pid(self) -> int:
         """The process's id."""
-        return self._process.pid
+        return self._child.pid
 
     @property
     def open(self) -> bool:
@@ -191,33 +177,22 @@ class WorkerProcess:
 
     async def drain(self) -> None:
         """Wait until the worker has taken most of what was written to it."""
-        assert self._process.stdin is not None
         with suppress(ConnectionError):  # that it is gone is told to each call
-            await self._process.stdin.drain()
+            await self._child.input.drain()
 
     async def close(self) -> None:
         """End the worker: kindly, by the end of its input, else by a signal."""
         self._end("was closed")
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            async with asyncio.timeout(_GRACE):
-                await self._process.wait()
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._child.end(_GRACE)
+        await asyncio.gather(self._reading, return_exceptions=True)
 
     def _write(self, message: Mapping[str, Any]) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(wire.encode(message))
+        self._child.input.write(wire.encode(message))
 
     async def _read(self) -> None:
         """Hand messages to their calls until the worker's output ends."""
-        assert self._process.stdout is not None
         try:
-            while line := await self._process.stdout.readline():
+            while line := await self._child.output.readline():
                 message = wire.decode(line)
                 if message["event"] == "ready":
                     if not self._ready.done():
@@ -226,23 +201,16 @@ class WorkerProcess:
                     call.deliver(message)
         except ValueError:  # not a line of ours: a worker in this state is of no use
             log.exception("inference_worker_spoke_nonsense base=%s", self.base)
-            with suppress(ProcessLookupError):
-                self._process.kill()
-        code = await self._process.wait()
+            self._child.kill()
+        code, complaints = await self._child.ended()
         if self._open:
             log.error(
                 "inference_worker_ended base=%s code=%s stderr=%s",
                 self.base,
                 code,
-                "\n".join(self._tail),
+                "\n".join(complaints),
             )
         self._end(f"ended (exit code {code})")
-
-    async def _read_errors(self) -> None:
-        """Keep the last lines that the worker complained with."""
-        assert self._process.stderr is not None
-        while line := await self._process.stderr.readline():
-            self._tail.append(line.decode(errors="replace").rstrip()[:1000])
 
     def _end(self, how: str) -> None:
         """Take no more calls, and tell those that wait."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from tunesmith_trainer import durable
 
 from tunesmith_server.adapters.local.bases import BaseLibrary
-from tunesmith_server.adapters.local.environment import trainer_environment
+from tunesmith_server.adapters.local.environment import worker_environment
 from tunesmith_server.adapters.local.folder import AttemptFolder
 from tunesmith_server.adapters.local.outbox import Outboxes
 from tunesmith_server.adapters.local.process import TrainerProcesses, was_started
@@ -80,7 +80,7 @@ class LocalBackend:
         self._finish_grace = finish_grace
         self._orphan_age = orphan_age
         self._processes = TrainerProcesses(
-            command, trainer_environment(threads), memory_limit_bytes=memory_limit_bytes
+            command, worker_environment(threads), memory_limit_bytes=memory_limit_bytes
         )
         self._outboxes = Outboxes()
         self._begun: set[Path] = set()

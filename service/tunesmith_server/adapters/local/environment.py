@@ -31,8 +31,11 @@ _DOWNLOADS = {
 _DOWNLOAD_PREFIXES = ("PIP_", "HF_", "UV_")
 
 
-def trainer_environment(threads: int) -> dict[str, str]:
-    """The environment of a trainer: it reaches nothing but its files, so it needs no secret."""
+def worker_environment(threads: int) -> dict[str, str]:
+    """The environment of a trainer or another worker, which need no secret.
+
+    They reach nothing but their files and pipes.
+    """
     return _allowed(os.environ) | {
         "GOMP_SPINCOUNT": "0",
         "GRPC_ENABLE_FORK_SUPPORT": "0",
