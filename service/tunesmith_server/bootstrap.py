@@ -21,6 +21,7 @@ from tunesmith_server.adapters.local.backend import LocalBackend
 from tunesmith_server.adapters.local.bases import BaseLibrary
 from tunesmith_server.adapters.owners import may_live, this_process
 from tunesmith_server.adapters.preparation import ProcessPreparation
+from tunesmith_server.adapters.scratch import ScratchFolders
 from tunesmith_server.adapters.sources import UriSources
 from tunesmith_server.adapters.sql.engine import libpq_conninfo
 from tunesmith_server.adapters.sql.store import SqlStore
@@ -121,6 +122,8 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         presence = Presence(store, admission, clock, owner)
         blobs = Blobs.open(settings.blobs_url or str(data / "blobs"))
         artefacts = LocalArtefacts(data / "models")
+        scratch = ScratchFolders(data / "preparing")
+        await scratch.sweep()
         bases = BaseLibrary(folder=settings.bases_dir or data / "bases")
 
         analyser = ProcessAnalyser(
@@ -260,8 +263,8 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
                 blobs,
                 versions,
                 ProcessPreparation(),
+                scratch,
                 clock,
-                data / "preparing",
             ),
             models=Models(store, commands, admission, artefacts, inference, pager, rates, clock),
             tenants=Tenants(store, commands, admission, artefacts, pager, hints, clock, new_uid),

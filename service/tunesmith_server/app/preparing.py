@@ -1,10 +1,7 @@
 """What mends a dataset, and what splits it: proposed, or made into new versions."""
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,11 +24,9 @@ from tunesmith_server.app.versions import NewVersion, Versions
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import DatasetNotReady, FieldViolation, InvalidArgument
 from tunesmith_server.domain.names import DatasetName, checked_id, owned
-from tunesmith_server.ports import BlobRef, Blobs, Clock, Preparation, Store, Transaction
+from tunesmith_server.ports import BlobRef, Blobs, Clock, Preparation, Scratch, Store, Transaction
 
 T = TypeVar("T")
-
-_CHUNK = 2**20
 
 
 @dataclass(frozen=True)
@@ -99,16 +94,16 @@ class Preparing:
         blobs: Blobs,
         versions: Versions,
         preparation: Preparation,
+        scratch: Scratch,
         clock: Clock,
-        folder: Path,
     ) -> None:
         self._store = store
         self._commands = commands
         self._blobs = blobs
         self._versions = versions
         self._preparation = preparation
+        self._scratch = scratch
         self._clock = clock
-        self._folder = folder
 
     async def prepare(
         self, call: Call, name: DatasetName, version: str, wanted: Wanted
@@ -122,7 +117,7 @@ class Preparing:
         answer, dataset = await self._begin(call, tenant, name, version, PreparedDataset)
         if answer is not None:
             return answer
-        async with self._scratch() as scratch:
+        async with self._scratch.new() as scratch:
             job = await self._job(dataset, scratch, choice)
             if not wanted.applies:
                 outcome = await self._preparation.run(job)
@@ -130,7 +125,7 @@ class Preparing:
                     lambda tx: self._told(tx, dataset, outcome, applied=False, made=None)
                 )
             out = scratch / "out.jsonl"
-            outcome = await self._preparation.run(_to(job, out))
+            outcome = await self._preparation.run(replace(job, out=(str(out),)))
             if outcome.refused:
                 raise DatasetNotReady(str(dataset.name), outcome.refused)
             changes = any(fix.applied for fix in outcome.summary.fixes)
@@ -169,10 +164,11 @@ class Preparing:
             return answer
         if dataset.state is not DatasetState.READY:
             raise DatasetNotReady(str(dataset.name), "it has errors; prepare it first")
-        async with self._scratch() as scratch:
+        async with self._scratch.new() as scratch:
             files = (scratch / "training.jsonl", scratch / "validation.jsonl")
             job = await self._job(dataset, scratch, Choice(recommended=False))
-            outcome = await self._preparation.run(_to(job, *files, split=wanted.choice))
+            job = replace(job, out=tuple(map(str, files)), split=wanted.choice)
+            outcome = await self._preparation.run(job)
             if outcome.refused:
                 field = "group_by" if wanted.choice.group_by else "validation_share"
                 raise InvalidArgument.of(field, outcome.refused)
@@ -219,11 +215,7 @@ class Preparing:
         report: Report = await asyncio.to_thread(inspect_file, file)
         blob = BlobRef(report.sha256, report.size_bytes)
         if not call.validate_only:
-            async with self._blobs.writer() as writer:
-                with file.open("rb") as opened:
-                    while chunk := await asyncio.to_thread(opened.read, _CHUNK):
-                        await writer.write(chunk)
-                blob = await writer.commit()
+            blob = await self._blobs.put_file(file)
         return NewVersion(
             name=name,
             blob=blob,
@@ -254,24 +246,6 @@ class Preparing:
             estimates(tx, scope, version or dataset),
             next_command(summary, *ids) if summary.rows_after else "",
         )
-
-    @asynccontextmanager
-    async def _scratch(self) -> AsyncIterator[Path]:
-        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
-            yield Path(scratch)
-
-
-def _to(job: Job, *out: Path, split: SplitChoice | None = None) -> Job:
-    return Job(
-        job.path,
-        job.format,
-        job.shape,
-        job.choice,
-        tuple(map(str, out)),
-        split or job.split,
-        job.cores,
-    )
 
 
 def _side(tenant: str, name: DatasetName, id: str, kind: str, field: str) -> DatasetName:

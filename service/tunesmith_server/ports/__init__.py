@@ -13,7 +13,7 @@ from tunesmith_server.ports.analyses import (
 )
 from tunesmith_server.ports.artefacts import Artefacts, BlobRef, Blobs, BlobWriter, Keep, PartWriter
 from tunesmith_server.ports.engines import Backend, Inference
-from tunesmith_server.ports.preparation import Preparation
+from tunesmith_server.ports.preparation import Preparation, Scratch
 from tunesmith_server.ports.rows import Claim, PageOf, Remembered, Usage
 from tunesmith_server.ports.sources import Source, Sources
 from tunesmith_server.ports.store import Store, Transaction
@@ -40,6 +40,7 @@ __all__ = [
     "PartWriter",
     "Preparation",
     "Remembered",
+    "Scratch",
     "Source",
     "Sources",
     "Store",

@@ -59,6 +59,10 @@ class Blobs(Protocol):
         """
         ...
 
+    async def put_file(self, path: Path) -> BlobRef:
+        """Keep a copy of a file; OSError if it cannot be read."""
+        ...
+
     async def part_size(self, uid: str) -> int:
         """How much has arrived of an upload, in bytes; 0 if nothing has."""
         ...
