@@ -148,6 +148,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             hints,
             clock,
             new_uid,
+            commands,
             versions,
             blobs,
             owner=owner,

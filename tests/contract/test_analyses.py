@@ -58,7 +58,9 @@ async def known(store: SqlStore, tenant: str = "acme") -> dict[str, Analysis]:
 
 
 async def finish(store: SqlStore, claim: AnalysisClaim, outcomes: Any = COUNTED) -> bool:
-    return await store.write(lambda tx: tx.system.analyses.finish(claim, outcomes, LATER))
+    return await store.write(
+        lambda tx: tx.system.analyses.finish(claim, outcomes, LATER, DatasetState.INVALID)
+    )
 
 
 def a_version(id: str, digest: str = FILE.digest, version: int = 1, shape: str = FILE.shape):

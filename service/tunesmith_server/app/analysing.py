@@ -8,17 +8,18 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from tunesmith.dataset_rules import Report, decode_report, encode_report
 
 from tunesmith_server.app.background import again_and_again
+from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.sensitive_data import conclude, policy_of, redacted, searched
 from tunesmith_server.app.versions import NewVersion, Versions
+from tunesmith_server.domain.access import SYSTEM
 from tunesmith_server.domain.analysis import RULES, Outcome
-from tunesmith_server.domain.audit import DONE, AuditRecord
-from tunesmith_server.domain.dataset import Dataset
+from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import NotFound, QuotaExceeded, Unavailable
 from tunesmith_server.domain.tenant import SensitiveDataPolicy
 from tunesmith_server.ports import (
@@ -38,8 +39,7 @@ log = logging.getLogger(__name__)
 _LEASE = timedelta(seconds=10)
 _RENEWED_EVERY = 1.0
 _POLL = 2.0
-_SYSTEM = "system"
-"""Who makes what nobody asked for."""
+_REDACTING = Call(SYSTEM, "DatasetService/PrepareDataset")
 _AGAIN_AFTER = timedelta(seconds=2)
 """Doubled with each attempt."""
 
@@ -54,6 +54,7 @@ class Analysing:
         hints: Hints,
         clock: Clock,
         new_uid: Callable[[], str],
+        commands: Commands,
         versions: Versions,
         blobs: Blobs,
         *,
@@ -66,6 +67,7 @@ class Analysing:
         self._hints = hints
         self._clock = clock
         self._new_uid = new_uid
+        self._commands = commands
         self._versions = versions
         self._blobs = blobs
         self._owner = owner
@@ -174,18 +176,23 @@ class Analysing:
         decision = conclude(policy, decode_report(found.report))
         outcomes[RULES] = Outcome(report=encode_report(decision.report))
         if not decision.redact:
-            await self._finish(claim, outcomes)
+            await self._finish(claim, outcomes, decision.state)
             return
         digest, now = claim.content.digest, self._clock.now()
         there = await self._store.read(lambda tx: tx.of(claim.tenant).datasets_of(digest))
         clean = await redacted(self._blobs, there[0]) if there else None
 
         def work(tx: Transaction) -> None:
-            if not tx.system.analyses.finish(claim, outcomes, now) or clean is None:
+            if not tx.system.analyses.finish(claim, outcomes, now, decision.state):
+                return
+            if clean is None:
                 return
             for dataset in tx.of(claim.tenant).datasets_of(digest):
                 self._versions.add(tx, _without(dataset, *clean), now)
-                tx.system.add_audit([_record(dataset, now)])
+                self._commands.done(
+                    *(tx, _REDACTING, claim.tenant, dataset.name),
+                    f"sensitive data: redacted from {dataset.digest}",
+                )
 
         try:
             await self._store.write(work)
@@ -194,9 +201,14 @@ class Analysing:
             await self._finish(claim, outcomes | {RULES: Outcome(error=words)})
         self._versions.announce()
 
-    async def _finish(self, claim: AnalysisClaim, outcomes: dict[str, Outcome]) -> None:
+    async def _finish(
+        self,
+        claim: AnalysisClaim,
+        outcomes: dict[str, Outcome],
+        state: DatasetState | None = None,
+    ) -> None:
         now = self._clock.now()
-        await self._store.write(lambda tx: tx.system.analyses.finish(claim, outcomes, now))
+        await self._store.write(lambda tx: tx.system.analyses.finish(claim, outcomes, now, state))
 
     async def _again(self, claim: AnalysisClaim, error: str) -> None:
         """Try again later, as long as there are attempts left."""
@@ -228,19 +240,7 @@ def _without(dataset: Dataset, blob: BlobRef, report: Report) -> NewVersion:
         name=dataset.name,
         blob=blob,
         report=report,
-        created_by=_SYSTEM,
+        created_by=SYSTEM.id,
         file_name=dataset.file_name,
         parent_digest=dataset.digest,
-    )
-
-
-def _record(dataset: Dataset, now: datetime) -> AuditRecord:
-    return AuditRecord(
-        time=now,
-        tenant=dataset.name.tenant,
-        principal=_SYSTEM,
-        method="DatasetService/PrepareDataset",
-        resource=str(dataset.name),
-        result=DONE,
-        detail=f"sensitive data: redacted from {dataset.digest}",
     )

@@ -107,13 +107,19 @@ class Commands:
                 raise _Rehearsed(make(tx))
             answer, ran = once(tx, tenant, call.request, now, kind, lambda: make(tx))
             if ran:
-                tx.system.add_audit([self._record(call, tenant, str(resource), DONE, detail)])
+                self.done(tx, call, tenant, resource, detail)
             return answer
 
         try:
             return await (self._store.jot(work) if brief else self._store.write(work))
         except _Rehearsed as rehearsed:
             return rehearsed.answer  # type: ignore[return-value]  # it is make's
+
+    def done(
+        self, tx: Transaction, call: Call, tenant: str, resource: object, detail: str = ""
+    ) -> None:
+        """Put on record what is done within a transaction: for who has one already, see `run`."""
+        tx.system.add_audit([self._record(call, tenant, str(resource), DONE, detail)])
 
     def refused(self, call: Call, resource: str, error: DomainError) -> None:
         """Take note of an attempt that was refused. Written soon after, by `write_refused`."""

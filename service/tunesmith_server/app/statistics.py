@@ -201,15 +201,12 @@ def analyses_of(scope: TenantScope, datasets: Sequence[Dataset]) -> list[Analysi
 
 def content_of(dataset: Dataset) -> Content | None:
     """What of a version is analysed; None if no row of it could be read at all."""
-    if not dataset.shape:
-        return None
-    return Content(dataset.digest, dataset.shape, dataset.size_bytes, dataset.format)
+    return dataset.content if dataset.shape else None
 
 
 def _complete(dataset: Dataset) -> Analysis:
-    content = Content(dataset.digest, dataset.shape, dataset.size_bytes, dataset.format)
     return Analysis(
-        content,
+        dataset.content,
         RULES,
         AnalysisState.COMPLETE,
         dataset.size_bytes,

@@ -13,7 +13,7 @@ from tunesmith_server.app.assembled_uploads import AssembledUploads
 from tunesmith_server.app.background import again_and_again
 from tunesmith_server.app.commands import Call
 from tunesmith_server.app.datasets import Datasets
-from tunesmith_server.domain.access import Principal, Role
+from tunesmith_server.domain.access import SYSTEM
 from tunesmith_server.domain.errors import NotFound, QuotaExceeded, RequestInProgress
 from tunesmith_server.domain.upload import KeptUpload
 from tunesmith_server.ports import Blobs, Clock, Store, Transaction
@@ -21,8 +21,7 @@ from tunesmith_server.ports import Blobs, Clock, Store, Transaction
 log = structlog.get_logger(__name__)
 
 _BATCH = 100
-_SYSTEM = Call(Principal("system", None, Role.PLATFORM_ADMIN), "DatasetService/DeleteDataset")
-"""Who the audit log says it was: nobody's key."""
+_DELETING = Call(SYSTEM, "DatasetService/DeleteDataset")
 
 
 class Sweeper:
@@ -83,7 +82,7 @@ class Sweeper:
             lambda tx, after=after: tx.system.expired_datasets(now, after, _BATCH)  # type: ignore[misc]
         ):
             for _, name in found:
-                gone += await self._datasets.expire(_SYSTEM, name)
+                gone += await self._datasets.expire(_DELETING, name)
             at, name = found[-1]
             after = (at, name.tenant, name.id)
         if gone:

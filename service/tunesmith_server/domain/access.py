@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Role(StrEnum):
@@ -21,6 +22,10 @@ class Principal:
     id: str
     tenant: str | None
     role: Role
+
+
+SYSTEM: Final = Principal("system", None, Role.PLATFORM_ADMIN)
+"""Who does what nobody has asked for: nobody's key."""
 
 
 _PLATFORM = frozenset({Role.PLATFORM_ADMIN})

@@ -87,8 +87,6 @@ class Analysis:
     """Which tokenizer counted: the name of an encoding, or the digest of a base's own."""
     count: Mapping[str, Any] | None = None
     """As `tunesmith.token_counts.encode_count` writes it."""
-    report: Mapping[str, Any] | None = None
-    """While it is on its way to the datasets whose report it completes."""
     findings: Sequence[Finding] | None = None
     """Of a comparison."""
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from tunesmith_server.domain.analysis import Analysis
+from tunesmith_server.domain.analysis import Analysis, Content
 from tunesmith_server.domain.names import DatasetName
 
 
@@ -50,3 +50,8 @@ class Dataset:
     """From then on it goes as soon as no run under way uses it; None is never."""
     analysis: Analysis | None = None
     """How far the look at the whole is. Not part of what is recorded: added when it is read."""
+
+    @property
+    def content(self) -> Content:
+        """What of it an analysis is about."""
+        return Content(self.digest, self.shape, self.size_bytes, self.format)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from tunesmith_server.domain.analysis import Analysis, Content, Outcome
+from tunesmith_server.domain.dataset import DatasetState
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,17 @@ class SystemAnalyses(Protocol):
         """Note how far it is, and keep the lease; False if the lease is lost, or all forgotten."""
         ...
 
-    def finish(self, claim: AnalysisClaim, outcomes: Mapping[str, Outcome], now: datetime) -> bool:
-        """Record what came of the subjects; False if the lease is lost, and nothing is recorded."""
+    def finish(
+        self,
+        claim: AnalysisClaim,
+        outcomes: Mapping[str, Outcome],
+        now: datetime,
+        state: DatasetState | None = None,
+    ) -> bool:
+        """Record what came of the subjects; False if the lease is lost, and nothing is recorded.
+
+        `state` is that of the versions whose report is completed; there is one with a report alone.
+        """
         ...
 
     def give_back(

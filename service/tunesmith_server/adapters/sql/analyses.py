@@ -168,7 +168,13 @@ class SqlSystemAnalyses:
         )
         return bool(done.rowcount)
 
-    def finish(self, claim: AnalysisClaim, outcomes: Mapping[str, Outcome], now: datetime) -> bool:
+    def finish(
+        self,
+        claim: AnalysisClaim,
+        outcomes: Mapping[str, Outcome],
+        now: datetime,
+        state: DatasetState | None = None,
+    ) -> bool:
         """Record what came of the subjects."""
         statement = select(_A.subject, *_ROW).where(*_held(claim))
         if self._locks:
@@ -176,8 +182,8 @@ class SqlSystemAnalyses:
         rows = self._connection.execute(statement).all()
         for row in rows:
             outcome = outcomes[row.subject]
-            if row.subject == RULES and outcome.report is not None:
-                self._complete_reports(claim, outcome.report)
+            if row.subject == RULES and outcome.report is not None and state is not None:
+                self._complete_reports(claim, outcome.report, state)
             ended = _ended(_analysis(row[1:]), outcome, now)
             self._connection.execute(
                 update(ANALYSES)
@@ -213,14 +219,16 @@ class SqlSystemAnalyses:
                 )
             )
 
-    def _complete_reports(self, claim: AnalysisClaim, report: Mapping[str, Any]) -> None:
+    def _complete_reports(
+        self, claim: AnalysisClaim, report: Mapping[str, Any], state: DatasetState
+    ) -> None:
         """Put the complete report into every version of the tenant that has this content."""
         versions = select(_VERSIONS.c.id, _VERSIONS.c.number, _VERSIONS.c.document).where(
             _VERSIONS.c.tenant == claim.tenant, _VERSIONS.c.digest == claim.content.digest
         )
         for id, number, document in self._connection.execute(versions).all():
-            version = _reported(decoded(document, Dataset), claim, report)
-            if version is None:
+            version = decoded(document, Dataset)
+            if not _has(version, claim.content):
                 continue
             self._connection.execute(
                 update(_VERSIONS)
@@ -229,31 +237,26 @@ class SqlSystemAnalyses:
                     _VERSIONS.c.id == id,
                     _VERSIONS.c.number == number,
                 )
-                .values(document=encoded(version))
+                .values(document=encoded(replace(version, report=report, state=state)))
             )
             mine = (_DATASETS.c.tenant == claim.tenant, _DATASETS.c.id == id)
             current = select(_DATASETS.c.document).where(*mine)
             if self._locks:
                 current = current.with_for_update()
             row = self._connection.execute(current).one_or_none()
-            dataset = _reported(decoded(row.document, Dataset), claim, report) if row else None
-            if dataset is not None and dataset.digest == claim.content.digest:
+            dataset = decoded(row.document, Dataset) if row else None
+            if dataset is not None and _has(dataset, claim.content):
+                dataset = replace(dataset, report=report, state=state)
                 self._connection.execute(
                     update(_DATASETS)
                     .where(*mine)
-                    .values(document=encoded(dataset), state=dataset.state.value)
+                    .values(document=encoded(dataset), state=state.value)
                 )
 
 
-def _reported(dataset: Dataset, claim: AnalysisClaim, report: Mapping[str, Any]) -> Dataset | None:
-    """The version with the complete report; None if it is another, or read otherwise."""
-    if dataset.digest != claim.content.digest or (dataset.shape, dataset.format or "jsonl") != (
-        claim.content.shape,
-        claim.content.format or "jsonl",
-    ):
-        return None
-    state = DatasetState.READY if report.get("valid") else DatasetState.INVALID
-    return replace(dataset, report=report, state=state)
+def _has(dataset: Dataset, content: Content) -> bool:
+    """Whether the version is of this content, and read in the same way."""
+    return (dataset.digest, dataset.content.reading) == (content.digest, content.reading)
 
 
 def _ended(before: Analysis, outcome: Outcome, now: datetime) -> Analysis:
