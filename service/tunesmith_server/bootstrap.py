@@ -58,6 +58,7 @@ from tunesmith_server.app.uploads import Uploads
 from tunesmith_server.app.use_cases import UseCases
 from tunesmith_server.app.versions import Versions
 from tunesmith_server.app.watch import Watches
+from tunesmith_server.app.way_in import Means
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.tokens import Sealer
 from tunesmith_server.edge.grpc.server import GrpcEdge
@@ -204,16 +205,8 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         )
         scheduler = Scheduler(store, admission, hints, clock, node=node, slots=slots)
         datasets = Datasets(store, commands, admission, blobs, pager, clock)
-        assembled = AssembledUploads(
-            store,
-            commands,
-            admission,
-            blobs,
-            versions,
-            clock,
-            new_uid,
-            largest=int(settings.http.max_file_bytes),
-        )
+        means = Means(store, commands, admission, blobs, versions, clock)
+        assembled = AssembledUploads(means, new_uid, largest=int(settings.http.max_file_bytes))
         sweeper = Sweeper(
             store,
             blobs,
@@ -244,19 +237,8 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             watches=watches,
             datasets=datasets,
             assembled_uploads=assembled,
-            uploads=Uploads(
-                store,
-                commands,
-                admission,
-                blobs,
-                versions,
-                clock,
-                new_uid,
-                patience=settings.uploads.chunk_seconds,
-            ),
-            imports=Imports(
-                store, commands, admission, blobs, _sources(settings.imports), versions, clock
-            ),
+            uploads=Uploads(means, new_uid, patience=settings.uploads.chunk_seconds),
+            imports=Imports(means, _sources(settings.imports)),
             statistics=statistics,
             preparing=Preparing(
                 store,

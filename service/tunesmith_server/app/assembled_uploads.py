@@ -10,12 +10,12 @@ from typing import TypeVar
 
 from tunesmith.dataset_rules import Report
 
-from tunesmith_server.app.admission import Admission, UsageRow
-from tunesmith_server.app.commands import Call, Commands
+from tunesmith_server.app.admission import UsageRow
+from tunesmith_server.app.commands import Call
 from tunesmith_server.app.intake import Intake
 from tunesmith_server.app.sensitive_data import policy_of
-from tunesmith_server.app.uploads import check_expiry, expiry
-from tunesmith_server.app.versions import NewVersion, Versions
+from tunesmith_server.app.versions import NewVersion
+from tunesmith_server.app.way_in import Means, Room, WayIn
 from tunesmith_server.domain.dataset import Dataset
 from tunesmith_server.domain.errors import (
     ChecksumMismatch,
@@ -37,8 +37,10 @@ from tunesmith_server.domain.upload import (
     AssembledUpload,
     AssemblyState,
     UploadPart,
+    check_expiry,
+    expiry,
 )
-from tunesmith_server.ports import Blobs, BlobWriter, Clock, Store, TenantScope, Transaction
+from tunesmith_server.ports import BlobWriter, TenantScope, Transaction
 
 T = TypeVar("T")
 
@@ -74,28 +76,18 @@ class _Begun:
     policy: SensitiveDataPolicy
 
 
-class AssembledUploads:
+class AssembledUploads(WayIn):
     """Takes files in, in parts. What has arrived stays over a restart, and counts as kept."""
 
     def __init__(
         self,
-        store: Store,
-        commands: Commands,
-        admission: Admission,
-        blobs: Blobs,
-        versions: Versions,
-        clock: Clock,
+        means: Means,
         new_uid: Callable[[], str],
         *,
         largest: int,
     ) -> None:
         """`largest` is how many bytes a file may have."""
-        self._store = store
-        self._commands = commands
-        self._admission = admission
-        self._blobs = blobs
-        self._versions = versions
-        self._clock = clock
+        super().__init__(means)
         self._new_uid = new_uid
         self._largest = largest
 
@@ -126,7 +118,7 @@ class AssembledUploads:
                     _name(tenant, new.id),
                     f"{MOST_PENDING} uploads are under way: complete or cancel some of them",
                 )
-            self._intake(scope, now).admit(new.size_bytes)
+            self._limit(scope, now).admit(new.size_bytes)
             scope.put_assembled_upload(upload)
             return upload
 
@@ -143,7 +135,7 @@ class AssembledUploads:
 
         def look(tx: Transaction) -> tuple[AssembledUpload, Intake]:
             scope, now = tx.of(tenant), self._clock.now()
-            return _open(scope.assembled_upload(upload), now), self._intake(scope, now)
+            return _open(scope.assembled_upload(upload), now), self._limit(scope, now)
 
         begun, intake = await self._store.read(look)
         hash = hashlib.sha256() if call.request else None
@@ -216,12 +208,8 @@ class AssembledUploads:
         begun, parts = found.upload, found.parts
         ordered = _ordered(begun, parts, part_ids)
         hash = hashlib.md5(usedforsecurity=False)
-        intake = Intake(
-            tenant,
-            _NO_LIMIT,
-            file_name=begun.file_name,
-            sensitive=self._versions.searched_at_once(found.policy),
-        )
+        room = Room(_NO_LIMIT, found.policy)
+        intake = self._intake(tenant, room, file_name=begun.file_name)
         async with self._blobs.writer() as writer:
             for part in ordered:
                 async with self._blobs.part(part.uid) as kept:
@@ -323,7 +311,7 @@ class AssembledUploads:
         tenant = _tenant(call)
         return await self._commands.run(call, tenant, _name(tenant, upload), kind, make)
 
-    def _intake(self, scope: TenantScope, now: datetime) -> Intake:
+    def _limit(self, scope: TenantScope, now: datetime) -> Intake:
         """For its `admit`: whether so many bytes fit."""
         return Intake(scope.tenant().id, self._admission.room_for_bytes(scope, now))
 

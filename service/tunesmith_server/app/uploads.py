@@ -4,18 +4,17 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 import structlog
 from tunesmith.dataset_rules import Format, Shape
 
-from tunesmith_server.app.admission import Admission, UsageRow
-from tunesmith_server.app.commands import Call, Commands, refuse_suspended
+from tunesmith_server.app.commands import Call, refuse_suspended
 from tunesmith_server.app.intake import Intake
 from tunesmith_server.app.once import Once
-from tunesmith_server.app.sensitive_data import policy_of
-from tunesmith_server.app.versions import NewVersion, Versions
+from tunesmith_server.app.versions import NewVersion
+from tunesmith_server.app.way_in import Means, Room, WayIn
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.dataset import Dataset
 from tunesmith_server.domain.errors import (
@@ -31,14 +30,13 @@ from tunesmith_server.domain.errors import (
     Unavailable,
 )
 from tunesmith_server.domain.names import DatasetName, TenantName, owned
-from tunesmith_server.domain.tenant import SensitiveDataPolicy
 from tunesmith_server.domain.upload import (
     KEPT_FOR,
-    LONGEST_EXPIRY,
-    SHORTEST_EXPIRY,
     KeptUpload,
+    check_expiry,
+    expiry,
 )
-from tunesmith_server.ports import Blobs, BlobWriter, Clock, Store, Transaction
+from tunesmith_server.ports import BlobWriter, Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -93,13 +91,12 @@ class Progress:
 class _Begun:
     """What there is to know before the first byte."""
 
-    room: UsageRow
-    policy: SensitiveDataPolicy
+    room: Room
     upload: KeptUpload | None = None
     answer: Dataset | None = None
 
 
-class Uploads:
+class Uploads(WayIn):
     """Takes files in.
 
     Args:
@@ -108,22 +105,12 @@ class Uploads:
 
     def __init__(
         self,
-        store: Store,
-        commands: Commands,
-        admission: Admission,
-        blobs: Blobs,
-        versions: Versions,
-        clock: Clock,
+        means: Means,
         new_uid: Callable[[], str],
         *,
         patience: float,
     ) -> None:
-        self._store = store
-        self._commands = commands
-        self._admission = admission
-        self._blobs = blobs
-        self._versions = versions
-        self._clock = clock
+        super().__init__(means)
         self._new_uid = new_uid
         self._patience = patience
 
@@ -141,13 +128,12 @@ class Uploads:
         begun = await begin(call, tenant, upload)
         if begun.answer is not None:
             return await self._repeated(begun.answer, sent)
-        intake = Intake(
+        intake = self._intake(
             tenant,
             begun.room,
             shape=upload.shape,
             format=upload.format,
             file_name=upload.file_name,
-            sensitive=self._versions.searched_at_once(begun.policy),
         )
         if begun.upload is None:
             async with self._blobs.writer() as writer:
@@ -173,9 +159,7 @@ class Uploads:
         return Progress(await self._blobs.part_size(found.uid), found.expire_time)
 
     async def _look(self, call: Call, tenant: str, upload: Upload) -> _Begun:
-        return await self._store.read(
-            lambda tx: _Begun(self._room(tx, call, tenant), policy_of(tx.of(tenant)))
-        )
+        return await self._store.read(lambda tx: _Begun(self._room(tx, call, tenant)))
 
     async def _begin(self, call: Call, tenant: str, upload: Upload) -> _Begun:
         """Find the upload that goes on, or the answer that it had, or record a new one."""
@@ -194,7 +178,7 @@ class Uploads:
             scope = tx.of(tenant)
             answer = _answer(tx, tenant, upload.request_id, call.method, upload.hash)
             if answer is not None:
-                return _Begun(self._room(tx, call, tenant), policy_of(scope), None, answer)
+                return _Begun(self._room(tx, call, tenant), answer=answer)
             if call.principal.tenant is not None:
                 refuse_suspended(tx, tenant, f"tenants/{tenant}")
             kept = new
@@ -205,15 +189,9 @@ class Uploads:
                 self._admission.upload_gone(scope, kept, now)  # it goes on, within what is left
                 kept = replace(kept, kept_bytes=0, expire_time=now + KEPT_FOR)
                 scope.put_upload(kept)
-            return _Begun(self._room(tx, call, tenant), policy_of(scope), kept)
+            return _Begun(self._room(tx, call, tenant), kept)
 
         return await self._store.write(begin)
-
-    def _room(self, tx: Transaction, call: Call, tenant: str) -> UsageRow:
-        """How many bytes may come, before the first is kept; NotFound, TenantSuspended."""
-        if call.principal.tenant is not None:
-            refuse_suspended(tx, tenant, f"tenants/{tenant}")
-        return self._admission.room_for_bytes(tx.of(tenant), self._clock.now())
 
     async def _go_on(
         self,
@@ -294,9 +272,7 @@ class Uploads:
                 scope.delete_upload(kept)
             return self._versions.add(tx, new, now)
 
-        dataset = await self._commands.run(call, name.tenant, name, Dataset, make)
-        self._versions.announce()
-        return dataset
+        return await self._keep(call, name.tenant, name, Dataset, make)
 
     async def _patiently(self, pieces: AsyncIterator[Piece]) -> AsyncGenerator[Piece, None]:
         """The pieces, each of which must come in time."""
@@ -355,20 +331,6 @@ class Uploads:
                     await part.discard()
         except DomainError as error:  # the sweeper counts it later
             log.warning("upload_not_counted", upload=kept.uid, error=str(error))
-
-
-def check_expiry(keep_seconds: int | None) -> None:
-    """InvalidArgument unless a dataset may be kept for so long."""
-    low, high = (int(bound.total_seconds()) for bound in (SHORTEST_EXPIRY, LONGEST_EXPIRY))
-    if keep_seconds is not None and not low <= keep_seconds <= high:
-        raise InvalidArgument.of(
-            "expires_after.seconds", f"is {keep_seconds}; a file is kept for {low} to {high}"
-        )
-
-
-def expiry(keep_seconds: int | None, now: datetime) -> datetime | None:
-    """When a dataset expires that is made now; None is never."""
-    return None if keep_seconds is None else now + timedelta(seconds=keep_seconds)
 
 
 class _Hopeless(Exception):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from tunesmith_server.domain.errors import InvalidArgument
+
 KEPT_FOR = timedelta(hours=24)
 """How long what has arrived is kept after a stream of it was last open."""
 
@@ -76,3 +78,17 @@ class UploadPart:
     """Where the bytes are in the blob store, and what holds their room in the quota."""
     size_bytes: int
     create_time: datetime
+
+
+def check_expiry(keep_seconds: int | None) -> None:
+    """InvalidArgument unless a dataset may be kept for so long."""
+    low, high = (int(bound.total_seconds()) for bound in (SHORTEST_EXPIRY, LONGEST_EXPIRY))
+    if keep_seconds is not None and not low <= keep_seconds <= high:
+        raise InvalidArgument.of(
+            "expires_after.seconds", f"is {keep_seconds}; a file is kept for {low} to {high}"
+        )
+
+
+def expiry(keep_seconds: int | None, now: datetime) -> datetime | None:
+    """When a dataset expires that is made now; None is never."""
+    return None if keep_seconds is None else now + timedelta(seconds=keep_seconds)

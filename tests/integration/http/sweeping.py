@@ -13,6 +13,7 @@ from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.app.pages import Pager
 from tunesmith_server.app.sweeping import Sweeper
 from tunesmith_server.app.versions import Versions
+from tunesmith_server.app.way_in import Means
 from tunesmith_server.domain.tokens import Sealer
 from tunesmith_server.settings import Settings
 
@@ -39,9 +40,8 @@ async def swept_later(
     admission, commands = Admission({}), Commands(store, clock)
     blobs = Blobs.open(str(settings.data_dir.absolute() / "blobs"))
     versions = Versions(admission, LocalHints(), new_uid, analysed_at_once=False)
-    assembled = AssembledUploads(
-        store, commands, admission, blobs, versions, clock, new_uid, largest=2**30
-    )
+    means = Means(store, commands, admission, blobs, versions, clock)
+    assembled = AssembledUploads(means, new_uid, largest=2**30)
     datasets = Datasets(store, commands, admission, blobs, Pager(Sealer(b"x" * 32)), clock)
     sweeper = Sweeper(
         store,
