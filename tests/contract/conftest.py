@@ -1,9 +1,12 @@
-"""Blob stores for the suites of the `Blobs` port."""
+"""What the suites of the ports stand on: blob stores, and a machine for backends."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tunesmith_server.domain.fine_tune import FineTune
 
+from tests.contract.backends import Place, an_attempt
 from tests.contract.blob_stores import Bucket, Local, Memory, Store
 
 
@@ -23,6 +26,23 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Memory:
 def local(tmp_path: Path) -> Local:
     """In a folder."""
     return Local(tmp_path / "blobs")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """Where nothing trains any more once the test is over."""
+    place = Place(tmp_path)
+    yield place
+    for process in place.trainers():
+        process.kill()
+    for child in place.children():
+        child.wait(10)
+
+
+@pytest.fixture
+def run() -> FineTune:
+    """The first attempt at one."""
+    return an_attempt()
 
 
 def _objects(request: pytest.FixtureRequest, tmp_path: Path) -> Memory:
