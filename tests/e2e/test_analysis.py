@@ -1,10 +1,7 @@
 """kill -9 of the real service while it counts: the next one goes on, and no process is left."""
 
-import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
 
 import psutil
 import pytest
@@ -12,17 +9,10 @@ from tunesmith.v1 import dataset_pb2
 
 from tests.e2e.daemon import Daemon
 from tests.integration.calls import Caller, a_tenant
+from tests.waiting import until
 
-T = TypeVar("T")
 WORKER = "tunesmith_server.adapters.analysis.worker"
 RUNNING, COMPLETE = dataset_pb2.ANALYSIS_STATE_RUNNING, dataset_pb2.ANALYSIS_STATE_COMPLETE
-
-
-async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
-    async with asyncio.timeout(60):
-        while not holds(found := await look()):  # noqa: ASYNC110  # another process is at it
-            await asyncio.sleep(0.05)
-        return found
 
 
 def family(pid: int) -> list[psutil.Process]:

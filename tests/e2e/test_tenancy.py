@@ -11,9 +11,9 @@ from tunesmith.v1 import common_pb2, fine_tune_pb2, model_pb2
 
 from tests.e2e.daemon import Daemon
 from tests.e2e.test_service import epochs
+from tests.integration.admin import Admin
 from tests.integration.calls import ROWS, Caller, a_tenant, jsonl, limits
 from tests.integration.test_steering import pause, resume
-from tests.integration.test_tenants import Admin
 from tests.integration.training import until
 
 WITHIN = 100.0

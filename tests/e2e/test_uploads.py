@@ -16,6 +16,7 @@ from tunesmith.v1 import dataset_pb2 as pb
 from tests.e2e.daemon import ROOT, Daemon
 from tests.integration.calls import a_tenant
 from tests.integration.uploads import rows
+from tests.waiting import until
 
 SWEPT = {"TUNESMITH_SWEEPER__INTERVAL_SECONDS": "0.3", "TUNESMITH_SWEEPER__AGE_SECONDS": "5"}
 
@@ -33,9 +34,8 @@ def lying(folder: Path) -> set[str]:
 
 async def until_swept(folder: Path, digest: str) -> None:
     """Until nothing lies there but the version."""
-    async with asyncio.timeout(30):
-        while await asyncio.to_thread(lying, folder) != {f"sha256/{digest[:2]}/{digest}"}:
-            await asyncio.sleep(0.1)  # looking again and again is work that the service lacks
+    alone = {f"sha256/{digest[:2]}/{digest}"}
+    await until(lambda: asyncio.to_thread(lying, folder), lambda found: found == alone)
 
 
 @pytest.mark.parametrize("kills", [1, 3])

@@ -161,17 +161,6 @@ def jsonl(rows: list[dict[str, str]]) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
-def detail(error: grpc.aio.AioRpcError, kind: Any) -> Any:
-    """The detail of this kind that came with an error; an empty one if none did."""
-    found = kind()
-    for key, value in error.trailing_metadata() or ():
-        if key == "grpc-status-details-bin" and isinstance(value, bytes):
-            for packed in status_pb2.Status.FromString(value).details:
-                if packed.Is(kind.DESCRIPTOR):
-                    packed.Unpack(found)
-    return found
-
-
 def reason(error: grpc.aio.AioRpcError) -> str:
     """The constant that says why a call failed."""
     return details(error, error_details_pb2.ErrorInfo()).reason

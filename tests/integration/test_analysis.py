@@ -1,12 +1,10 @@
 """Whole datasets are looked at in the background: through the front door, with real workers."""
 
-import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 import pytest
@@ -16,8 +14,8 @@ from tunesmith_server.settings import Analysis, Settings
 from tunesmith_trainer.bases.materialise import materialise
 
 from tests.integration.calls import ADMIN_KEY, ROWS, Caller, a_tenant, jsonl, refused
+from tests.waiting import until
 
-T = TypeVar("T")
 CLASSES = [{"prompt": f"{n} is ->", "completion": f" {('odd', 'even')[n % 2]}"} for n in range(40)]
 COMPLETE = dataset_pb2.ANALYSIS_STATE_COMPLETE
 FAILED = dataset_pb2.ANALYSIS_STATE_FAILED
@@ -41,13 +39,6 @@ def server_settings(server_settings: Settings, bases_with_tiny: Path) -> Setting
             "bases_dir": bases_with_tiny,
         }
     )
-
-
-async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
-    async with asyncio.timeout(60):
-        while not holds(found := await look()):  # noqa: ASYNC110  # another process is at it
-            await asyncio.sleep(0.05)
-        return found
 
 
 async def statistics(caller: Caller, base: str = "", **more: str) -> list[Any]:

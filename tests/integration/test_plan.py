@@ -15,8 +15,8 @@ from tunesmith_server.adapters.sql.engine import make_engine
 from tunesmith_server.bootstrap import Running
 from tunesmith_server.settings import Settings
 
+from tests.integration.admin import Admin
 from tests.integration.calls import ROWS, Caller, a_tenant, jsonl, limits, refused
-from tests.integration.test_tenants import Admin
 from tests.integration.training import training, until
 
 

@@ -10,6 +10,7 @@ from tunesmith.v1 import tenant_pb2 as pb
 from tunesmith_server.bootstrap import Running
 from tunesmith_server.settings import Settings
 
+from tests.integration.admin import Admin
 from tests.integration.calls import (
     ADMIN_KEY,
     ROWS,
@@ -20,7 +21,6 @@ from tests.integration.calls import (
     limits,
     refused,
 )
-from tests.integration.test_tenants import Admin
 from tests.integration.training import training, until
 
 DATA = jsonl(ROWS)

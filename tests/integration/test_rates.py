@@ -17,7 +17,7 @@ from tunesmith_server.domain.errors import RateLimited
 from tunesmith_server.domain.quota import Dimension
 from tunesmith_server.domain.tenant import Tenant
 
-from tests.integration.calls import ROWS, Caller, a_tenant, detail, jsonl, reason
+from tests.integration.calls import ROWS, Caller, a_tenant, details, jsonl, reason
 from tests.unit.domain.builders import NOW
 
 REQUESTS = Dimension.REQUESTS_PER_MINUTE
@@ -39,7 +39,7 @@ async def whoami(caller: Caller) -> str:
         await caller.tenants.WhoAmI(tenant_pb2.WhoAmIRequest(), metadata=caller.metadata)
     except grpc.aio.AioRpcError as error:
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        retry = detail(error, error_details_pb2.RetryInfo)
+        retry = details(error, error_details_pb2.RetryInfo())
         assert 0 < retry.retry_delay.ToTimedelta().total_seconds() <= 60
         return reason(error)
     return "answered"

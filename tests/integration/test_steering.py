@@ -11,9 +11,9 @@ from tunesmith.v1 import common_pb2 as common
 from tunesmith.v1 import fine_tune_pb2 as pb
 from tunesmith_server.settings import Settings
 
+from tests.integration.admin import Admin
 from tests.integration.calls import ROWS, Caller, a_tenant, jsonl, limits, refused
 from tests.integration.test_quota import bill_is_usage
-from tests.integration.test_tenants import Admin
 from tests.integration.training import training, until
 
 
