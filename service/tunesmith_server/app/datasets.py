@@ -109,12 +109,7 @@ class Datasets:
 
         def make(tx: Transaction) -> bool:
             scope = scope_of(tx, tenant, name)
-            dataset = scope.dataset(name.id)
-            if runs := scope.dataset_in_use(name.id):
-                raise ResourceInUse(str(name), f"runs under way use it: {', '.join(runs)}")
-            self._admission.dataset_deleted(scope, dataset, self._clock.now())
-            scope.delete_dataset(name.id)
-            return True
+            return self._forget(scope, scope.dataset(name.id), name)
 
         await self._commands.run(call, tenant, DatasetName(tenant, name.id), bool, make)
 
@@ -125,15 +120,11 @@ class Datasets:
         """
 
         def make(tx: Transaction) -> bool:
-            now, scope = self._clock.now(), scope_of(tx, name.tenant, name)
+            scope = scope_of(tx, name.tenant, name)
             dataset = scope.dataset(name.id)
-            if dataset.expire_time is None or dataset.expire_time > now:
+            if dataset.expire_time is None or dataset.expire_time > self._clock.now():
                 raise ResourceInUse(str(name), "it has not expired")
-            if runs := scope.dataset_in_use(name.id):
-                raise ResourceInUse(str(name), f"runs under way use it: {', '.join(runs)}")
-            self._admission.dataset_deleted(scope, dataset, now)
-            scope.delete_dataset(name.id)
-            return True
+            return self._forget(scope, dataset, name)
 
         try:
             return await self._commands.run(call, name.tenant, name, bool, make, detail="expired")
@@ -141,6 +132,14 @@ class Datasets:
             return False
         except NotFound:
             return True
+
+    def _forget(self, scope: TenantScope, dataset: Dataset, name: DatasetName) -> bool:
+        """Forget a dataset, with what it took; ResourceInUse, by the name that was asked for."""
+        if runs := scope.dataset_in_use(dataset.name.id):
+            raise ResourceInUse(str(name), f"runs under way use it: {', '.join(runs)}")
+        self._admission.dataset_deleted(scope, dataset, self._clock.now())
+        scope.delete_dataset(dataset.name.id)
+        return True
 
 
 def _analysed(scope: TenantScope, rows: Sequence[tuple[str, Dataset]]) -> list[tuple[str, Dataset]]:

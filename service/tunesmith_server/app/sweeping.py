@@ -14,7 +14,7 @@ from tunesmith_server.app.background import again_and_again
 from tunesmith_server.app.commands import Call
 from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.domain.access import SYSTEM
-from tunesmith_server.domain.errors import NotFound, QuotaExceeded, RequestInProgress
+from tunesmith_server.domain.errors import NotFound, QuotaExceeded, RequestInProgress, StorageFull
 from tunesmith_server.domain.upload import KeptUpload
 from tunesmith_server.ports import Blobs, Clock, Store, Transaction
 
@@ -64,6 +64,15 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """One round."""
+        try:
+            await self._end_what_is_over()
+        except StorageFull:  # not a row can be written: bytes that go may make room for it
+            await self._remove_bytes()
+            raise
+        await self._remove_bytes()
+
+    async def _end_what_is_over(self) -> None:
+        """Forget uploads and datasets whose time is over. Their bytes are nobody's from now on."""
         while await self._assembled.sweep(_BATCH):
             pass
         await self._expire()
@@ -72,6 +81,8 @@ class Sweeper:
             for upload in found:
                 await self._look_at(upload)
             after = found[-1].uid
+
+    async def _remove_bytes(self) -> None:
         removed = await self._blobs.sweep(self._referred_to, self._age, self._known)
         log.info("swept", removed=len(removed))
 
