@@ -123,6 +123,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         presence = Presence(store, admission, clock, owner)
         blobs = Blobs.open(settings.blobs_url or str(data / "blobs"))
         artefacts = LocalArtefacts(data / "models")
+        training_data = TrainingData(blobs, data / "training-data")
         scratch = ScratchFolders(data / "preparing")
         await scratch.sweep()
         bases = BaseLibrary(folder=settings.bases_dir or data / "bases")
@@ -180,7 +181,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             runs_dir=data / "runs",
             node=settings.local.node,
             bases=bases,
-            datasets=TrainingData(blobs, data / "training-data").file,
+            datasets=training_data.file,
             parent_adapter=parent_adapter,
             catalogue=catalogue.entry,
             threads=settings.local.threads,
@@ -210,6 +211,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         sweeper = Sweeper(
             store,
             blobs,
+            training_data,
             admission,
             assembled,
             datasets,

@@ -16,7 +16,7 @@ from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.domain.access import SYSTEM
 from tunesmith_server.domain.errors import NotFound, QuotaExceeded, RequestInProgress, StorageFull
 from tunesmith_server.domain.upload import KeptUpload
-from tunesmith_server.ports import Blobs, Clock, Store, Transaction
+from tunesmith_server.ports import Blobs, Clock, Store, TrainingFiles, Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +39,7 @@ class Sweeper:
         self,
         store: Store,
         blobs: Blobs,
+        training: TrainingFiles,
         admission: Admission,
         assembled: AssembledUploads,
         datasets: Datasets,
@@ -49,6 +50,7 @@ class Sweeper:
     ) -> None:
         self._store = store
         self._blobs = blobs
+        self._training = training
         self._admission = admission
         self._assembled = assembled
         self._datasets = datasets
@@ -84,7 +86,8 @@ class Sweeper:
 
     async def _remove_bytes(self) -> None:
         removed = await self._blobs.sweep(self._referred_to, self._age, self._known)
-        log.info("swept", removed=len(removed))
+        made = await self._training.sweep(self._referred_to, self._age)
+        log.info("swept", removed=len(removed), training_files=made)
 
     async def _expire(self) -> None:
         """Delete the datasets whose time is over and that no run under way uses."""

@@ -11,7 +11,15 @@ from tunesmith_server.ports.analyses import (
     SystemAnalyses,
     TenantAnalyses,
 )
-from tunesmith_server.ports.artefacts import Artefacts, BlobRef, Blobs, BlobWriter, Keep, PartWriter
+from tunesmith_server.ports.artefacts import (
+    Artefacts,
+    BlobRef,
+    Blobs,
+    BlobWriter,
+    Keep,
+    PartWriter,
+    TrainingFiles,
+)
 from tunesmith_server.ports.engines import Backend, Inference
 from tunesmith_server.ports.preparation import Preparation, Scratch
 from tunesmith_server.ports.rows import Claim, PageOf, Remembered, Usage
@@ -48,6 +56,7 @@ __all__ = [
     "SystemScope",
     "TenantAnalyses",
     "TenantScope",
+    "TrainingFiles",
     "Transaction",
     "Usage",
 ]

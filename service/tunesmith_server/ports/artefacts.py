@@ -80,6 +80,14 @@ class Blobs(Protocol):
         ...
 
 
+class TrainingFiles(Protocol):
+    """Keeps what trainers of this machine are given of datasets."""
+
+    async def sweep(self, keep: Keep, older_than: timedelta) -> int:
+        """Remove what was made of digests that nothing refers to, as `Blobs.sweep`; how many."""
+        ...
+
+
 class Artefacts(Protocol):
     """Keeps the folders of tuned models, each under its model's uid."""
 

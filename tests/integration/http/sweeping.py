@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from tunesmith_server.adapters.blobs import Blobs
 from tunesmith_server.adapters.sql.store import SqlStore
+from tunesmith_server.adapters.training_data import TrainingData
 from tunesmith_server.adapters.wakeups import LocalHints
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.assembled_uploads import AssembledUploads
@@ -46,6 +47,7 @@ async def swept_later(
     sweeper = Sweeper(
         store,
         blobs,
+        TrainingData(blobs, settings.data_dir / "training-data"),
         admission,
         assembled,
         datasets,
