@@ -13,9 +13,14 @@ from tunesmith_server.adapters.analysis.process import ProcessAnalyser
 from tunesmith_server.adapters.blobs import BlobMissing
 from tunesmith_server.adapters.local.bases import BaseLibrary
 from tunesmith_server.adapters.preparation import ProcessPreparation
-from tunesmith_server.domain.analysis import RULES, Content
+from tunesmith_server.domain.analysis import RULES, Content, leakage_subject
 
 ROW = b'{"prompt": "2 + 2 ->", "completion": " 4"}\n'
+VALIDATION = Content("a" * 64, "prompt_completion", len(ROW))
+
+
+async def go_on(bytes_done: int) -> bool:
+    return True
 
 
 class HalfABlob:
@@ -31,12 +36,27 @@ async def test_an_analysis_whose_bytes_cannot_be_read_ends_at_once(tmp_path: Pat
     analyser = ProcessAnalyser(blobs, BaseLibrary(folder=tmp_path), processes=1, stall_seconds=600)
     content = Content("a" * 64, "prompt_completion", 2 * len(ROW))
 
-    async def go_on(bytes_done: int) -> bool:
-        return True
-
     async with asyncio.timeout(60):
         with pytest.raises(BlobMissing):
             await analyser.analyse(content, [RULES], go_on)
+
+
+class OneBlob:
+    """All that there is."""
+
+    async def read(self, digest: str, offset: int = 0) -> AsyncIterator[bytes]:
+        if digest != VALIDATION.digest:
+            raise BlobMissing("there is no such blob")
+        yield ROW
+
+
+async def test_training_data_that_is_gone_costs_the_comparison_and_nothing_else(tmp_path: Path):
+    blobs: Any = OneBlob()
+    analyser = ProcessAnalyser(blobs, BaseLibrary(folder=tmp_path), processes=1)
+    gone = leakage_subject(Content("b" * 64, "prompt_completion", len(ROW)))
+    outcomes = await analyser.analyse(VALIDATION, [RULES, gone], go_on)
+    assert outcomes[RULES].report is not None
+    assert "no longer there" in outcomes[gone].error
 
 
 async def the_worker(module: str) -> psutil.Process:

@@ -20,7 +20,7 @@ from tunesmith_server.app.versions import NewVersion, Versions
 from tunesmith_server.domain.access import SYSTEM
 from tunesmith_server.domain.analysis import RULES, Outcome
 from tunesmith_server.domain.dataset import Dataset, DatasetState
-from tunesmith_server.domain.errors import NotFound, QuotaExceeded, Unavailable
+from tunesmith_server.domain.errors import NotFound, QuotaExceeded
 from tunesmith_server.domain.tenant import SensitiveDataPolicy
 from tunesmith_server.ports import (
     Analyser,
@@ -144,14 +144,11 @@ class Analysing:
 
         async def renew() -> None:
             nonlocal lost
-            while not lost:
-                await asyncio.sleep(_RENEWED_EVERY)
-                with contextlib.suppress(
-                    Unavailable
-                ):  # the store is away: the lease may outlast it
-                    lost = not await self._store.write(note)
+            lost = lost or not await self._store.write(note)
 
-        renewing = asyncio.create_task(renew(), name="analysis lease")
+        # also while the store is away: the lease may outlast that
+        pause = partial(asyncio.sleep, _RENEWED_EVERY)
+        renewing = asyncio.create_task(again_and_again("analysis lease", renew, pause))
         try:
             outcomes = await self._analyser.analyse(
                 claim.content, claim.subjects, progress, sensitive=searched(policy).value

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from pathlib import Path
 
 from tunesmith_server.adapters.analysis import wire
+from tunesmith_server.adapters.blobs import BlobMissing
 from tunesmith_server.adapters.children import Child
 from tunesmith_server.adapters.local.bases import BaseLibrary
 from tunesmith_server.adapters.local.environment import worker_environment
 from tunesmith_server.domain.analysis import LEAKAGE, RULES, Content, Outcome, leakage_training
-from tunesmith_server.domain.errors import NotFound
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.ports import AnalysisBroken, Blobs
 
@@ -134,8 +134,8 @@ class ProcessAnalyser:
         try:
             async with self._worker() as worker:
                 answer = await worker.ask(request, both(), on_progress)
-        except NotFound as error:  # what else is to be known of the content still can be
-            return Outcome(error=str(error))
+        except BlobMissing:  # what else is to be known of the content still can be
+            return Outcome(error="the training data to compare with is no longer there")
         return Outcome(findings=answer.findings or ())
 
     def _source(self, ref: str) -> wire.TokenizerSource:
