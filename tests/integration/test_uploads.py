@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from tunesmith.v1 import dataset_pb2 as pb
 from tunesmith.v1 import tenant_pb2
 from tunesmith_server.adapters.blobs import Blobs
+from tunesmith_server.app import uploads as ways_in
 from tunesmith_server.bootstrap import Running, serve
 from tunesmith_server.settings import Grpc, Http, Local, Settings, Uploads
 
@@ -84,6 +85,35 @@ async def test_so_does_one_whose_connection_was_lost(acme: Caller):
             except grpc.aio.AioRpcError as error:  # the stream before is just ending
                 assert error.code() in (grpc.StatusCode.ABORTED, grpc.StatusCode.OUT_OF_RANGE)
     assert dataset.digest == hashlib.sha256(CONTENT).hexdigest()
+
+
+async def test_what_is_counted_late_of_a_broken_stream_is_given_back_with_the_next_one(
+    acme: Caller, monkeypatch: pytest.MonkeyPatch
+):
+    count, resumed, counted = ways_in.Uploads._left, asyncio.Event(), asyncio.Event()
+
+    async def count_late(*arguments: Any) -> None:
+        await resumed.wait()
+        await count(*arguments)
+        counted.set()
+
+    async def rest() -> AsyncIterator[pb.UploadDatasetRequest]:
+        yield pb.UploadDatasetRequest(header=head)
+        for chunk in chunks(CONTENT, HALF):
+            yield chunk
+        resumed.set()
+        await counted.wait()
+        yield finish(CONTENT)
+
+    monkeypatch.setattr(ways_in.Uploads, "_left", count_late)
+    head = header("data")
+    async with asyncio.timeout(60):
+        broken = asyncio.create_task(refused(send(acme, head, *chunks(CONTENT, end=HALF))))
+        while await arrived_or_none(acme, head) < HALF:
+            pass
+        made = await acme.datasets.UploadDataset(rest(), metadata=acme.metadata)
+        await broken
+    assert (await acme.usage())["dataset_bytes"].reserved == made.dataset.size_bytes
 
 
 async def arrived_or_none(caller: Caller, head: pb.UploadHeader) -> int:

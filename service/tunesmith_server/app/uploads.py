@@ -36,7 +36,7 @@ from tunesmith_server.domain.upload import (
     check_expiry,
     expiry,
 )
-from tunesmith_server.ports import BlobWriter, Transaction
+from tunesmith_server.ports import BlobWriter, TenantScope, Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -269,7 +269,7 @@ class Uploads(WayIn):
         def make(tx: Transaction) -> Dataset:
             scope = tx.of(name.tenant)
             if kept is not None:
-                scope.delete_upload(kept)
+                self._forget(scope, kept, now)
             return self._versions.add(tx, new, now)
 
         return await self._keep(call, name.tenant, name, Dataset, make)
@@ -313,10 +313,11 @@ class Uploads(WayIn):
             """Whether it may stay."""
             scope = tx.of(kept.tenant)
             if not arrived:
-                scope.delete_upload(kept)
+                self._forget(scope, kept, now)
             elif not scope.put_upload(left):
-                return False  # the sweeper was here
+                return False  # the sweeper was here, or the next stream has ended already
             else:
+                self._admission.upload_gone(scope, left, now)
                 self._admission.keep_upload(scope, left, now)
             return True
 
@@ -331,6 +332,11 @@ class Uploads(WayIn):
                     await part.discard()
         except DomainError as error:  # the sweeper counts it later
             log.warning("upload_not_counted", upload=kept.uid, error=str(error))
+
+    def _forget(self, scope: TenantScope, kept: KeptUpload, now: datetime) -> None:
+        """It is a version, or nothing. A stream before may have counted what it left only now."""
+        self._admission.upload_gone(scope, kept, now)
+        scope.delete_upload(kept)
 
 
 class _Hopeless(Exception):
