@@ -180,13 +180,8 @@ class SystemScope(Protocol):
         ...
 
     # the sweeper: see app/sweeping.py, the only caller
-    def uploads(
-        self, after: str, limit: int, *, expired_at: datetime | None = None
-    ) -> Sequence[KeptUpload]:
-        """Uploads of any tenant after a uid; those that have expired at a moment, if one is given.
-
-        By uid.
-        """
+    def uploads(self, after: str, limit: int) -> Sequence[KeptUpload]:
+        """Uploads of any tenant after a uid, by uid."""
         ...
 
     def known_uploads(self, uids: Sequence[str]) -> set[str]:

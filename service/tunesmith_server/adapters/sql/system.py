@@ -296,11 +296,9 @@ class SqlSystemScope(QueueStatements):
         row = self._connection.execute(statement).one_or_none()
         return Remembered(row.method, row.body_hash, bytes(row.answer)) if row else None
 
-    def uploads(
-        self, after: str, limit: int, *, expired_at: datetime | None = None
-    ) -> Sequence[KeptUpload]:
+    def uploads(self, after: str, limit: int) -> Sequence[KeptUpload]:
         """Uploads of any tenant after a uid, by uid."""
-        return all_uploads(self._connection, after, limit, expired_at)
+        return all_uploads(self._connection, after, limit)
 
     def known_uploads(self, uids: Sequence[str]) -> set[str]:
         """Those of the uids that are of uploads that may go on, or of parts of uploads."""

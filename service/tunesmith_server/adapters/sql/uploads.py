@@ -1,7 +1,6 @@
 """Statements about uploads that may go on."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
@@ -63,12 +62,8 @@ class UploadStatements:
         )
 
 
-def all_uploads(
-    connection: Connection, after: str, limit: int, expired_at: datetime | None = None
-) -> Sequence[KeptUpload]:
-    """Uploads of any tenant, by uid; those that have expired at a moment alone, if one is given."""
+def all_uploads(connection: Connection, after: str, limit: int) -> Sequence[KeptUpload]:
+    """Uploads of any tenant, by uid."""
     statement = select(UPLOADS).where(UPLOADS.c.uid > after)
-    if expired_at is not None:
-        statement = statement.where(UPLOADS.c.expire_time < expired_at)
     rows = connection.execute(statement.order_by(UPLOADS.c.uid).limit(limit))
     return [KeptUpload(**row._mapping) for row in rows]
