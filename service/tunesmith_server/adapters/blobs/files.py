@@ -153,15 +153,6 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def probe(folder: Path) -> None:
-    """Write a small file as a writer would, and remove it."""
-    partial = PartialFile(folder)
-    try:
-        partial.append(b"probe")
-    finally:
-        partial.discard()
-
-
 def sha256_of(path: Path) -> str:
     """The digest of a file, hex."""
     with path.open("rb") as file:

@@ -20,7 +20,6 @@ from tunesmith_server.adapters.blobs.keys import (
     key_of,
     part_key,
     part_of,
-    temporary_key,
 )
 from tunesmith_server.adapters.blobs.parts import (
     FilePartWriter,
@@ -169,16 +168,6 @@ class Blobs:
                 if await self._remove_if_old(key, now - older_than):
                     removed.append(key)
         return removed
-
-    async def check(self) -> None:
-        """Write and remove a small probe; raises what a writer would."""
-        with translated("write to"):
-            if self._folder is not None:
-                await asyncio.to_thread(files.probe, self._folder)
-                return
-            key = temporary_key()
-            await obstore.put_async(self._store, key, b"probe")
-            await obstore.delete_async(self._store, key)
 
     async def _older(self, than: datetime) -> AsyncIterator[list[str]]:
         """Objects of ours that were last written before a moment, a page at a time."""
