@@ -41,8 +41,24 @@ def reading(session: Session, what: str, total: int) -> Iterator[Callable[[int],
 
 
 @contextmanager
+def working(session: Session, words: str) -> Iterator[None]:
+    """A sign that stands still while something is done here of which nobody tells how far it is.
+
+    A moving one takes a thread, and beside a thread no processes are forked to share the work.
+    """
+    from rich.live import Live
+    from rich.text import Text
+
+    if not session.progress.is_terminal:
+        yield
+        return
+    with Live(Text(f"{words} …"), console=session.progress, auto_refresh=False, transient=True):
+        yield
+
+
+@contextmanager
 def waiting(session: Session, words: str) -> Iterator[None]:
-    """A sign of life while something is done of which nobody tells how far it is."""
+    """A sign of life while the service does something of which nobody tells how far it is."""
     if not session.progress.is_terminal:
         yield
         return

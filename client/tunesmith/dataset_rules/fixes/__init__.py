@@ -10,7 +10,7 @@ as one value, for a process of its own.
 """
 
 from tunesmith.dataset_rules.fixes.catalogue import FIXES, FixRule, Need
-from tunesmith.dataset_rules.fixes.job import Job, Outcome, run
+from tunesmith.dataset_rules.fixes.job import Job, Outcome, run, write
 from tunesmith.dataset_rules.fixes.plan import Choice, Fix, Plan, Sample, Unfixable, propose
 from tunesmith.dataset_rules.fixes.summary import (
     Split,
@@ -47,4 +47,5 @@ __all__ = [
     "run",
     "summary",
     "upload_command",
+    "write",
 ]

@@ -18,6 +18,11 @@ class Need(StrEnum):
     OPTIONAL = "optional"
     """Applied only if it is named: whether it helps is for somebody who knows the data to say."""
 
+    @property
+    def always(self) -> bool:
+        """Whether it is applied whatever is chosen."""
+        return self in (Need.NECESSARY, Need.INHERENT)
+
 
 @dataclass(frozen=True)
 class FixRule:

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
@@ -93,6 +94,18 @@ class File:
     def pieces(self) -> Iterator[Piece]:
         """All of it, in order."""
         return self._cut() if self.plain else self._read()
+
+    def line_number(self, index: int, place: int) -> int:
+        """The line of the file on which a line of piece number `index` begins, both from 0.
+
+        Reads the file up to there: for a word about a row, not for every one.
+        """
+        pieces = self.pieces()
+        # a piece without numbers has all lines of the file
+        earlier = islice(pieces, index)
+        before = sum(each.data().count(b"\n") for each in earlier if not each.numbers)
+        piece = next(pieces)
+        return piece.numbers[place] if piece.numbers else before + place + 1
 
     @property
     def can_be_shared(self) -> bool:

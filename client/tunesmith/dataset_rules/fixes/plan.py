@@ -1,6 +1,6 @@
 """Which fixes a file needs, in their order, each seen after those before it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -37,8 +37,6 @@ class Unfixable(ValueError):
             f"{plural(count, 'row')} cannot be mended here, the first on line {line:,}:"
             f" {problem.message} ({problem.code})"
         )
-        self.faults = tuple(faults)
-        self.count = count
 
 
 @dataclass(frozen=True)
@@ -56,15 +54,13 @@ class Choice:
         for code in sorted(self.named | self.declined):
             if code not in FIXES:
                 raise ValueError(f"there is no fix {code[:64]!r}; there are: {', '.join(FIXES)}")
-        if necessary := sorted(
-            code for code in self.declined if FIXES[code].need in (Need.NECESSARY, Need.INHERENT)
-        ):
+        if necessary := sorted(code for code in self.declined if FIXES[code].need.always):
             raise ValueError(f"{necessary[0]} cannot be left out: {FIXES[necessary[0]].need}")
 
     def takes(self, code: str) -> bool:
         """Whether a fix that is proposed is to be applied."""
         need = FIXES[code].need
-        if need in (Need.NECESSARY, Need.INHERENT):
+        if need.always:
             return True
         if code in self.declined:
             return False
@@ -215,7 +211,7 @@ class _Planner:
             long = {
                 piece: left
                 for piece, lines in long.items()
-                if (left := [line for line in lines if line not in frozenset(gone.get(piece, ()))])
+                if (left := sorted(frozenset(lines).difference(gone.get(piece, ()))))
             }
             if long and self._add("LONG_ROWS", _total(long), self._removed(long)):
                 for piece, lines in long.items():
@@ -236,7 +232,8 @@ class _Planner:
         for column in ("prompt", "completion"):
             if getattr(self._seen.columns, column).mostly_upper:
                 self._resurveyed(f"{column.upper()}_UPPER_CASE", Lower(column))
-        self._separator()
+        if rules.lacks_separator(self._seen.columns):
+            self._ended("prompt", "PROMPT_SUFFIX_MISSING", Columns.separator)
         if prefix := rules.removable_prompt_prefix(self._seen.columns):
             words = f"Cut “{excerpt(prefix)}” off the beginning of each prompt (only if named)"
             change: Change = CutPrefix("prompt", len(prefix))
@@ -245,7 +242,8 @@ class _Planner:
             words = f"Cut “{excerpt(prefix)}” off the beginning of each completion"
             change = CutPrefix("completion", len(prefix), keep_blank=prefix.startswith(" "))
             self._resurveyed("COMPLETION_PREFIX_COMMON", change, words)
-        self._ending()
+        if rules.lacks_ending(self._seen.columns):
+            self._ended("completion", "COMPLETION_SUFFIX_MISSING", Columns.ending)
         if without := self._seen.columns.completion.without_blank:
             change = BeginWithBlank("completion")
             if self._add("COMPLETION_SPACE_MISSING", without, self._shown(change)):
@@ -255,27 +253,15 @@ class _Planner:
                 else:
                     self._look()  # what differed by the blank is the same now
 
-    def _separator(self) -> None:
-        if not rules.lacks_separator(self._seen.columns):
-            return
-        columns = self._searched("prompt")
-        text = columns.separator()
-        change = EndWith("prompt", text)
-        words = f"End each prompt with “{excerpt(text)}”"
-        if self._add("PROMPT_SUFFIX_MISSING", columns.row_count, self._shown(change), words):
+    def _ended(self, column: str, code: str, text: Callable[[Columns], str]) -> None:
+        """Propose to end each text of a column with one that stands in none of them."""
+        columns = self._searched(column)
+        end = text(columns)
+        change = EndWith(column, end)
+        words = f"End each {column} with “{excerpt(end)}”"
+        if self._add(code, columns.row_count, self._shown(change), words):
             self._view = self._view.then(change)
-            columns.prompt.end_with(text)
-
-    def _ending(self) -> None:
-        if not rules.lacks_ending(self._seen.columns):
-            return
-        columns = self._searched("completion")
-        text = columns.ending()
-        change = EndWith("completion", text)
-        words = f"End each completion with “{excerpt(text)}”"
-        if self._add("COMPLETION_SUFFIX_MISSING", columns.row_count, self._shown(change), words):
-            self._view = self._view.then(change)
-            columns.completion.end_with(text)
+            getattr(columns, column).end_with(end)
 
     def _searched(self, column: str) -> Columns:
         """The columns, with what is needed to choose a text that stands in no row."""
