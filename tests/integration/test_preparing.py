@@ -118,6 +118,18 @@ async def test_a_repeat_with_the_same_request_id_gets_the_first_answer(acme: Cal
     assert await split(acme, request_id=id[:-1] + "0") == sides
 
 
+async def test_samples_show_nothing_secret_or_personal_also_when_the_answer_comes_again(
+    acme: Caller,
+):
+    canary = {"Prompt": "Who is canary.jane@gmail.com?", "completion": "password: kV9!canary2"}
+    await acme.upload(RAW + 2 * (json.dumps(canary).encode() + b"\n"), id="raw")
+    mending: dict[str, Any] = {"all_fixes": True, "request_id": str(uuid.uuid4())}
+    for fields in ({}, mending, mending):
+        told = str(await prepare(acme, **fields))
+        assert "canary" not in told
+        assert "Who is [EMAIL]?" in told
+
+
 async def test_validate_only_tells_what_would_be_and_makes_nothing(acme: Caller):
     raw = await acme.upload(RAW, id="raw")
     foreseen = await prepare(acme, all_fixes=True, validate_only=True)

@@ -16,16 +16,13 @@ from tunesmith.dataset_rules.fixes.changes import (
     CutPrefix,
     EndWith,
     Lower,
-    changed_row,
 )
 from tunesmith.dataset_rules.fixes.pieces import Desk, File, desk
-from tunesmith.dataset_rules.fixes.rows import shape_of_first, shown
+from tunesmith.dataset_rules.fixes.rows import shape_of_first
+from tunesmith.dataset_rules.fixes.samples import MOST, Quotes, Sample
 from tunesmith.dataset_rules.fixes.survey import Survey, View, survey
 from tunesmith.dataset_rules.shapes import Example, PromptCompletion, Shape
 from tunesmith.dataset_rules.sources import Format
-
-_SAMPLES = 3
-_END = 40
 
 
 class Unfixable(ValueError):
@@ -68,16 +65,6 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A row, or the text that changes in it, before and after a fix; excerpts."""
-
-    line: int
-    before: str
-    after: str
-    """Empty if the row goes."""
-
-
-@dataclass(frozen=True)
 class Fix:
     """One fix that the file needs or could do with."""
 
@@ -108,6 +95,8 @@ class Plan:
     faults: tuple[tuple[int, Problem], ...] = ()
     """The first rows that no fix can mend, by line."""
     fault_count: int = 0
+    unquotable: frozenset[str] = frozenset()
+    """Columns of which nothing may be quoted: what is secret there is not recognised any more."""
 
     @property
     def changes_anything(self) -> bool:
@@ -153,6 +142,7 @@ class _Planner:
         self._view = View(shape)
         self._fixes: list[Fix] = []
         self._seen = Survey()
+        self._quotes = Quotes()
 
     def plan(self) -> Plan:
         """The plan."""
@@ -179,6 +169,7 @@ class _Planner:
             self._view,
             (*first.faults, *self._file.errors),
             first.fault_count + len(self._file.errors),
+            frozenset(filter(self._is_unquotable, ("prompt", "completion"))),
         )
 
     def _look(self) -> None:
@@ -189,7 +180,7 @@ class _Planner:
         rule = FIXES[code]
         taken = self._choice.takes(code)
         self._fixes.append(
-            Fix(code, rule.need, title or rule.title, count, tuple(samples[:_SAMPLES]), taken)
+            Fix(code, rule.need, title or rule.title, count, tuple(samples[:MOST]), taken)
         )
         return taken
 
@@ -200,7 +191,11 @@ class _Planner:
             self._add("FORMAT_NOT_JSONL", self._seen.row_count, (), f"Write {words} as JSON lines")
         for code in FIXES:
             if mended := self._seen.mended.get(code):
-                self._add(code, mended.count, [Sample(*each) for each in mended.samples])
+                samples = [
+                    Sample(line, self._quotes.line(before), self._quotes.line(after))
+                    for line, before, after in mended.samples
+                ]
+                self._add(code, mended.count, samples)
 
     def _rows_that_go(self) -> None:
         repeated, long = self._seen.repeated, self._seen.long
@@ -235,11 +230,11 @@ class _Planner:
         if rules.lacks_separator(self._seen.columns):
             self._ended("prompt", "PROMPT_SUFFIX_MISSING", Columns.separator)
         if prefix := rules.removable_prompt_prefix(self._seen.columns):
-            words = f"Cut “{excerpt(prefix)}” off the beginning of each prompt (only if named)"
+            words = f"{self._cut('prompt', prefix)} (only if named)"
             change: Change = CutPrefix("prompt", len(prefix))
             self._resurveyed("PROMPT_PREFIX_COMMON", change, words)
         if prefix := rules.removable_completion_prefix(self._seen.columns):
-            words = f"Cut “{excerpt(prefix)}” off the beginning of each completion"
+            words = self._cut("completion", prefix)
             change = CutPrefix("completion", len(prefix), keep_blank=prefix.startswith(" "))
             self._resurveyed("COMPLETION_PREFIX_COMMON", change, words)
         if rules.lacks_ending(self._seen.columns):
@@ -252,6 +247,18 @@ class _Planner:
                     self._seen.columns.distinct.begin_with_blank()
                 else:
                     self._look()  # what differed by the blank is the same now
+
+    def _cut(self, column: str, prefix: str) -> str:
+        shown = "" if self._is_unquotable(column) else f" “{self._quotes.text(prefix)}”"
+        return f"Cut{shown} off the beginning of each {column}"
+
+    def _is_unquotable(self, column: str) -> bool:
+        """Whether what all texts of a column share may be a secret, by now in lower case."""
+        return any(
+            self._quotes.private(row, column)
+            for _, row in self._seen.head
+            if Lower(column) in self._view.changes and isinstance(row, PromptCompletion)
+        )
 
     def _ended(self, column: str, code: str, text: Callable[[Columns], str]) -> None:
         """Propose to end each text of a column with one that stands in none of them."""
@@ -278,28 +285,19 @@ class _Planner:
             self._seen = seen
 
     def _shown(self, change: Change) -> list[Sample]:
-        """The first rows before and after a change, at the end of the text that it is about."""
-        samples = []
-        for line, row in self._seen.head:
-            if not isinstance(row, PromptCompletion):
-                continue
-            before = getattr(changed_row(self._view.changes, row), change.column)
-            after = change.texts([before])[0]
-            if isinstance(change, EndWith):
-                samples.append(Sample(line, _tail(before), _tail(after)))
-            else:
-                samples.append(Sample(line, excerpt(before), excerpt(after)))
-        return samples
+        """The first rows before and after a change."""
+        samples = [
+            self._quotes.changed(line, row, self._view.changes, change)
+            for line, row in self._seen.head
+            if isinstance(row, PromptCompletion)
+        ]
+        return [sample for sample in samples if sample is not None]
 
     def _removed(self, places: Mapping[int, Sequence[int]]) -> list[Sample]:
         return [
-            Sample(line, shown(row), "")
-            for line, row in islice(_rows_at(self._file, self._view, places), _SAMPLES)
+            Sample(line, self._quotes.row(row), "")
+            for line, row in islice(_rows_at(self._file, self._view, places), MOST)
         ]
-
-
-def _tail(text: str) -> str:
-    return excerpt(text) if len(text) <= _END else "…" + excerpt(text[-_END:], _END + 19)
 
 
 def _total(places: Mapping[int, Sequence[int]]) -> int:

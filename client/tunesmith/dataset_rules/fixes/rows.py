@@ -11,8 +11,8 @@ import msgspec
 from tunesmith.dataset_rules.catalogue import NOT_TRAINED, RULES
 from tunesmith.dataset_rules.examine import Verdict, examine
 from tunesmith.dataset_rules.examples import plain
-from tunesmith.dataset_rules.excerpts import excerpt
 from tunesmith.dataset_rules.findings import Problem, Severity
+from tunesmith.dataset_rules.fixes.samples import KEPT, MOST
 from tunesmith.dataset_rules.scan import structural_quotes
 from tunesmith.dataset_rules.shapes import (
     Chat,
@@ -22,7 +22,6 @@ from tunesmith.dataset_rules.shapes import (
     decode_prompt_completion,
 )
 
-_SAMPLES = 3
 _REMOVES_ROW = frozenset({"COMPLETION_EMPTY", "CHAT_NO_MESSAGES"})
 _NAMES = ("prompt", "completion", "messages")
 _NOT_DIVIDED = 2**13
@@ -57,14 +56,15 @@ class Mended:
     """How often one fix was needed, and some of the rows."""
 
     count: int = 0
-    samples: list[tuple[int, str, str]] = field(default_factory=list)
-    """The index of the line, and the row before and after, as excerpts; empty if it went."""
+    samples: list[tuple[int, bytes, bytes]] = field(default_factory=list)
+    """The index of the line, and the row before and after; empty if it went."""
 
-    def add(self, index: int, before: bytes, after: str) -> None:
+    def add(self, index: int, before: bytes, after: Example | None = None) -> None:
         """Count one more."""
         self.count += 1
-        if len(self.samples) < _SAMPLES:
-            self.samples.append((index, excerpt(before[:400].decode("utf-8", "replace")), after))
+        if len(self.samples) < MOST:
+            row = _encode(plain(after)) if after else b""
+            self.samples.append((index, before[:KEPT], row[:KEPT]))
 
 
 @dataclass
@@ -132,10 +132,10 @@ def _decoded(data: bytes, rows: list[PromptCompletion]) -> Batch:
         batch.mended["CRLF"] = Mended(crlf)
     if places := _empty(rows):
         empty = batch.mended["COMPLETION_EMPTY"] = Mended()
-        shown = places[:_SAMPLES]
+        shown = places[:MOST]
         lines = list(islice(BytesIO(data), shown[-1] + 1))
         for place in shown:
-            empty.add(place, lines[place], "")
+            empty.add(place, lines[place])
         empty.count = len(places)
     return without(batch, places)
 
@@ -155,7 +155,7 @@ def _joined(first: Batch, second: Batch) -> Batch:
     for code, more in second.mended.items():
         mended = joined.mended.setdefault(code, Mended())
         mended.count += more.count
-        for index, before, after in more.samples[: _SAMPLES - len(mended.samples)]:
+        for index, before, after in more.samples[: MOST - len(mended.samples)]:
             mended.samples.append((offset + index, before, after))
     return joined
 
@@ -236,7 +236,7 @@ class _Reader:
         if not loose.completion:
             return None
         row = PromptCompletion(loose.prompt, loose.completion)
-        self._mended("FIELD_UNKNOWN").add(index, line, shown(row))
+        self._mended("FIELD_UNKNOWN").add(index, line, row)
         return row
 
     def _examined(self, index: int, line: bytes) -> Example | None:
@@ -244,8 +244,7 @@ class _Reader:
         if _wants_names(verdict) and (renamed := _renamed(line)) is not None:
             again = examine(renamed, self._shape)
             if not _wants_names(again):
-                after = shown(again.example) if again.example else ""
-                self._mended("FIELD_CASE").add(index, line, after)
+                self._mended("FIELD_CASE").add(index, line, again.example)
                 marks = [problem for problem in verdict.problems if problem.code == "BOM"]
                 verdict = Verdict(again.example, (*marks, *again.problems), again.shape)
         return self._judged(index, line, verdict)
@@ -264,21 +263,21 @@ class _Reader:
                 return None
         for code in ("BOM", "BLANK_LINE"):
             if code in codes:
-                self._mended(code).add(index, line, "")
+                self._mended(code).add(index, line)
         for problem in errors:
-            self._mended(problem.code).add(index, line, "")
+            self._mended(problem.code).add(index, line)
             return None
         example = verdict.example
         if example is None:
             return None
         if "FIELD_UNKNOWN" in codes:
-            self._mended("FIELD_UNKNOWN").add(index, line, shown(example))
+            self._mended("FIELD_UNKNOWN").add(index, line, example)
         if "TEXT_NUL" in codes:
             bare = example if self._keep_nul else _without_nul(example)
             if bare is None:
-                self._mended("COMPLETION_EMPTY").add(index, line, "")
+                self._mended("COMPLETION_EMPTY").add(index, line)
                 return None
-            self._mended("TEXT_NUL").add(index, line, shown(bare))
+            self._mended("TEXT_NUL").add(index, line, bare)
             return bare
         return example
 
@@ -327,8 +326,3 @@ def _without_nul(example: Example) -> Example | None:
         )
         return Chat(turns)
     return example
-
-
-def shown(example: Example) -> str:
-    """A row as an excerpt."""
-    return excerpt(_encode(plain(example)).decode())
