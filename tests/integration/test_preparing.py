@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
-from tunesmith.dataset_rules.fixes import Job, run
+from tunesmith.dataset_rules.fixes import Choice, Job, run
 from tunesmith.v1 import dataset_pb2 as pb
 
 from tests.integration.calls import Caller, reason
@@ -128,6 +128,24 @@ async def test_samples_show_nothing_secret_or_personal_also_when_the_answer_come
         told = str(await prepare(acme, **fields))
         assert "canary" not in told
         assert "Who is [EMAIL]?" in told
+
+
+async def test_secrets_and_personal_data_go_if_they_are_named_as_with_the_offline_tool(
+    acme: Caller, tmp_path: Path
+):
+    canary = {"prompt": "Who is canary.jane@gmail.com?", "completion": "password: kV9!canary2"}
+    raw = RAW + json.dumps(canary).encode() + b"\n"
+    await acme.upload(raw, id="raw")
+    (tmp_path / "raw.jsonl").write_bytes(raw)
+    codes = ["SECRET_FOUND", "PERSONAL_DATA_FOUND"]
+    assert not {*codes} & counts(await prepare(acme)).keys()
+    response = await prepare(acme, fixes=codes)
+    assert {code: counts(response)[code] for code in codes} == dict.fromkeys(codes, 1)
+    out = tmp_path / "out.jsonl"
+    run(Job(str(tmp_path / "raw.jsonl"), choice=Choice(False, frozenset(codes)), out=(str(out),)))
+    made = await content(acme, NAME)
+    assert made == out.read_bytes()
+    assert b'{"prompt":"Who is [EMAIL]?","completion":"password: [SECRET_PASSWORD]"}\n' in made
 
 
 async def test_validate_only_tells_what_would_be_and_makes_nothing(acme: Caller):

@@ -63,6 +63,16 @@ def local_file(source: str) -> Path | None:
     return None
 
 
+def needs_recognition(option: str) -> None:
+    """A usage error if what recognises secrets and personal data is not installed."""
+    from tunesmith.dataset_rules.sensitive import SensitiveUnavailable, need
+
+    try:
+        need()
+    except SensitiveUnavailable as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+
+
 def describe(session: Session, client: Client, dataset: pb.Dataset) -> None:
     """Write a dataset: its fields, and for people what was found and how it is distributed."""
     if session.output is not Format.TABLE:

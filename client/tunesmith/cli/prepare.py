@@ -8,7 +8,7 @@ import typer
 
 from tunesmith._errors import InvalidArgumentError
 from tunesmith.cli import _prepared
-from tunesmith.cli._dataset_view import Name, local_file
+from tunesmith.cli._dataset_view import Name, local_file, needs_recognition
 from tunesmith.cli._findings import severity
 from tunesmith.cli._output import as_json, document
 from tunesmith.cli._progress import waiting, working
@@ -167,8 +167,10 @@ def _offline(session: Session, file: Path, wanted: _prepared.Wanted) -> None:
     from tunesmith.dataset_rules.fixes import Choice, Outcome, summary, write
     from tunesmith.dataset_rules.split import SplitChoice
 
-    how = SplitChoice(seed=wanted.seed, group_by=wanted.group_by)
-    plan = _plan(session, file, _choice(wanted))
+    how, choice = SplitChoice(seed=wanted.seed, group_by=wanted.group_by), _choice(wanted)
+    if choice.redacted:
+        needs_recognition("--fix")
+    plan = _plan(session, file, choice)
     told = summary(plan)
     if session.output is Format.TABLE:
         _prepared.plan(session, file, told)

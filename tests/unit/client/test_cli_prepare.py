@@ -80,6 +80,23 @@ async def test_fixes_can_be_chosen_by_name(tunesmith: Tunesmith, file: Path):
     assert "there is no fix 'NOPE'" in wrong.output
 
 
+async def test_personal_data_goes_if_that_is_asked_for_and_can_be_recognised(
+    tunesmith: Tunesmith, file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file.write_text('{"prompt": "who?", "completion": "jane@gmail.com"}\n' + file.read_text())
+    asked = ("datasets", "prepare", str(file), "--fix", "PERSONAL_DATA_FOUND", "--no-split")
+    done = await tunesmith(*asked)
+    assert done.exit_code == 0, done.output
+    assert "optional PERSONAL_DATA_FOUND (1 row)" in done.stdout
+    assert "    line 1: (e-mail address)\n      → [EMAIL]\n" in done.stdout
+    assert "jane" not in done.output
+    written = file.with_name("My Data_prepared.jsonl").read_text()
+    assert written.startswith('{"prompt":"who?","completion":"[EMAIL]"}\n')
+    monkeypatch.setattr("tunesmith.dataset_rules.sensitive.is_installed", lambda: False)
+    refused = await tunesmith(*asked)
+    assert (refused.exit_code, "pip install" in refused.stderr) == (2, True)
+
+
 async def test_nothing_is_written_where_there_is_nothing_to_do(tunesmith: Tunesmith, file: Path):
     file.write_text(
         '{"prompt":"one ->","completion":" two."}\n{"prompt":"red ->","completion":" blue."}\n'

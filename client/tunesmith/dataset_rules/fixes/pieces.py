@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 from tunesmith.dataset_rules.catalogue import RULES
 from tunesmith.dataset_rules.findings import Problem, Severity
-from tunesmith.dataset_rules.fixes.rows import Batch, read_lines, read_piece, read_whole_piece
+from tunesmith.dataset_rules.fixes.batch import Batch
+from tunesmith.dataset_rules.fixes.rows import read_lines, read_piece, read_whole_piece
 from tunesmith.dataset_rules.inspector import MAX_LINE_BYTES
 from tunesmith.dataset_rules.shapes import Shape
 from tunesmith.dataset_rules.sources import Format, open_source

@@ -21,6 +21,7 @@ from tunesmith.dataset_rules.fixes.pieces import Desk, File, desk
 from tunesmith.dataset_rules.fixes.rows import shape_of_first
 from tunesmith.dataset_rules.fixes.samples import MOST, Quotes, Sample
 from tunesmith.dataset_rules.fixes.survey import Survey, View, survey
+from tunesmith.dataset_rules.sensitive import SENSITIVE_CODES, need
 from tunesmith.dataset_rules.shapes import Example, PromptCompletion, Shape
 from tunesmith.dataset_rules.sources import Format
 
@@ -62,6 +63,11 @@ class Choice:
         if code in self.declined:
             return False
         return code in self.named or (self.recommended and need is Need.RECOMMENDED)
+
+    @property
+    def redacted(self) -> frozenset[str]:
+        """The codes of the findings that tell of what is to be redacted."""
+        return frozenset(filter(self.takes, SENSITIVE_CODES))
 
 
 @dataclass(frozen=True)
@@ -112,13 +118,19 @@ def propose(
     choice: Choice | None = None,
     cores: int | None = None,
 ) -> Plan:
-    """What would mend the file. OSError if it cannot be read."""
+    """What would mend the file. OSError if it cannot be read.
+
+    SensitiveUnavailable if secrets or personal data are to go and cannot be recognised here.
+    """
+    choice = choice or Choice()
+    if choice.redacted:
+        need()
     file = File.open(path, format)
     shape = shape or _shape(file)
     if shape is None:
         return _nothing(file)
     with desk(file, cores) as at:
-        return _Planner(file, shape, choice or Choice(), at).plan()
+        return _Planner(file, shape, choice, at).plan()
 
 
 def _shape(file: File) -> Shape | None:
@@ -139,7 +151,7 @@ class _Planner:
         self._file = file
         self._choice = choice
         self._desk = at
-        self._view = View(shape)
+        self._view = View(shape, redacted=choice.redacted)
         self._fixes: list[Fix] = []
         self._seen = Survey()
         self._quotes = Quotes()
@@ -313,7 +325,7 @@ def _rows_at(
         if index not in places:
             lines += 0 if piece.numbers else piece.data().count(b"\n")
             continue
-        batch = piece.rows(view.shape, keep_nul=view.keep_nul)
+        batch = view.read(index, piece)
         wanted = frozenset(places[index])
         for place, row in zip(batch.indices, batch.examples, strict=True):
             if place in wanted:

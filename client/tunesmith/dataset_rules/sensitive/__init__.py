@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from typing import Final
 
 from tunesmith.dataset_rules.excerpts import Quotable
-from tunesmith.dataset_rules.sensitive.judging import SENSITIVE_CODES, holds_sensitive, judged
-from tunesmith.dataset_rules.sensitive.kinds import Kind, Match, Policy
+from tunesmith.dataset_rules.sensitive.judging import holds_sensitive, judged
+from tunesmith.dataset_rules.sensitive.kinds import SENSITIVE_CODES, Kind, Match, Policy
 
 __all__ = [
     "INSTALL",
