@@ -11,7 +11,7 @@ from tunesmith.cli import _prepared
 from tunesmith.cli._dataset_view import Name, local_file, needs_recognition
 from tunesmith.cli._findings import severity
 from tunesmith.cli._output import as_json, document
-from tunesmith.cli._progress import waiting, working
+from tunesmith.cli._progress import rereading, waiting
 from tunesmith.cli._session import DIFFERS, Format, Options, Session, command
 from tunesmith.v1 import dataset_pb2 as pb
 
@@ -189,8 +189,8 @@ def _offline(session: Session, file: Path, wanted: _prepared.Wanted) -> None:
         _done(session, Outcome(summary(plan)), (file,))
         return
     paths = _free_names(file, ("_train", "_valid") if splits else ("",))
-    with working(session, f"mending {file.name}"):
-        outcome = write(plan, [str(path) for path in paths], how)
+    with rereading(session, f"mending {file.name}", file.stat().st_size) as on_progress:
+        outcome = write(plan, [str(path) for path in paths], how, on_progress=on_progress)
     if outcome.refused:
         raise InvalidArgumentError(outcome.refused)
     _done(session, outcome, paths)
@@ -209,8 +209,8 @@ def _choice(wanted: _prepared.Wanted) -> "Choice":
 def _plan(session: Session, file: Path, choice: "Choice") -> "Plan":
     from tunesmith.dataset_rules.fixes import propose
 
-    with working(session, f"looking at {file.name}"):
-        return propose(file, choice=choice)
+    with rereading(session, f"looking at {file.name}", file.stat().st_size) as on_progress:
+        return propose(file, choice=choice, on_progress=on_progress)
 
 
 def _free_names(file: Path, kinds: Sequence[str]) -> list[Path]:

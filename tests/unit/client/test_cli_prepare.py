@@ -172,6 +172,16 @@ async def test_an_end_of_input_ends_it_and_changes_nothing(file: Path, answered:
     assert list(file.parent.glob("*_prepared*")) == []
 
 
+@pytest.mark.parametrize("answered", [0, len(QUESTIONS) - 1])
+async def test_ctrl_c_ends_it_as_everywhere_and_changes_nothing(file: Path, answered: int):
+    async with terminal(str(file)) as running:
+        await answer(running, QUESTIONS, *[""] * answered)
+        await asked(running, QUESTIONS[answered])
+        running.press_ctrl_c()
+        assert await ended(running) == 130
+    assert list(file.parent.glob("*_prepared*")) == []
+
+
 async def test_a_file_that_is_changed_while_it_is_asked_about_is_mended_as_it_is_now(file: Path):
     async with terminal(str(file), "--no-split") as running:
         await answer(running, QUESTIONS, "", "", "")

@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 
+from tunesmith.dataset_rules.fixes.pieces import OnProgress, no_progress
 from tunesmith.dataset_rules.fixes.plan import Choice, Plan, Unfixable, propose
 from tunesmith.dataset_rules.fixes.summary import Summary, summary
 from tunesmith.dataset_rules.fixes.writing import (
@@ -58,9 +59,11 @@ def write(
     split: SplitChoice | None = None,
     *,
     cores: int | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> Outcome:
     """Write what the plan makes to the files of `out`: see `Job`. OSError if that cannot be."""
     told = summary(plan)
+    plan = replace(plan, file=replace(plan.file, on_progress=on_progress))
     try:
         if len(out) == 1:
             return Outcome(told, (apply(plan, out[0], cores=cores),))

@@ -26,6 +26,12 @@ PIECE = 2**20
 _WORTH_CORES = 8 * PIECE
 _MOST_CORES = 4
 T = TypeVar("T")
+OnProgress = Callable[[int], object]
+"""Told the bytes of the file that were read, from its beginning each time it is gone through."""
+
+
+def no_progress(done: int) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +81,15 @@ class File:
     """Whether its bytes are JSON lines, so that it can be cut anywhere between two of them."""
     errors: list[tuple[int, Problem]] = field(default_factory=list, compare=False)
     """What ended the reading of a file of another format before its end, once it was read."""
+    on_progress: OnProgress = field(default=no_progress, compare=False)
 
     @classmethod
-    def open(cls, path: str | Path, format: Format | None = None) -> "File":
+    def open(
+        cls,
+        path: str | Path,
+        format: Format | None = None,
+        on_progress: OnProgress = no_progress,
+    ) -> "File":
         """Look at the beginning of a file, and see what it is."""
         with Path(path).open("rb") as file:
             source = open_source(
@@ -90,7 +102,7 @@ class File:
                 for _ in source.finish():
                     pass
         plain = source.format is Format.JSONL and not head.startswith(_NOT_TEXT)
-        return cls(str(path), source.format, format, plain)
+        return cls(str(path), source.format, format, plain, on_progress=on_progress)
 
     def pieces(self) -> Iterator[Piece]:
         """All of it, in order."""
@@ -123,6 +135,7 @@ class File:
                 stop = file.tell()
                 yield Piece(self.path, start, stop - start)
                 start = stop
+                self.on_progress(stop)
 
     def _read(self) -> Iterator[Piece]:
         source = open_source(
@@ -134,6 +147,7 @@ class File:
             while chunk := file.read(PIECE):
                 for rows in source.feed(chunk):
                     yield Piece(self.path, lines=rows.lines, numbers=rows.numbers)
+                self.on_progress(file.tell())
             for rows in source.finish():
                 yield Piece(self.path, lines=rows.lines, numbers=rows.numbers)
         self.errors[:] = [

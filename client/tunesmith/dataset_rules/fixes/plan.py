@@ -17,7 +17,7 @@ from tunesmith.dataset_rules.fixes.changes import (
     EndWith,
     Lower,
 )
-from tunesmith.dataset_rules.fixes.pieces import Desk, File, desk
+from tunesmith.dataset_rules.fixes.pieces import Desk, File, OnProgress, desk, no_progress
 from tunesmith.dataset_rules.fixes.rows import shape_of_first
 from tunesmith.dataset_rules.fixes.samples import MOST, Quotes, Sample
 from tunesmith.dataset_rules.fixes.survey import Survey, View, survey
@@ -117,6 +117,7 @@ def propose(
     shape: Shape | None = None,
     choice: Choice | None = None,
     cores: int | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> Plan:
     """What would mend the file. OSError if it cannot be read.
 
@@ -125,7 +126,7 @@ def propose(
     choice = choice or Choice()
     if choice.redacted:
         need()
-    file = File.open(path, format)
+    file = File.open(path, format, on_progress)
     shape = shape or _shape(file)
     if shape is None:
         return _nothing(file)
