@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from tunesmith.dataset_rules.fixes import Choice, Job, run
+from tunesmith.dataset_rules.split import SplitChoice
 from tunesmith.v1 import dataset_pb2 as pb
 
 from tests.integration.calls import Caller, reason
@@ -192,6 +193,22 @@ async def test_a_split_keeps_shares_and_groups_and_records_where_it_came_from(ac
     assert sorted(b"".join(halves).splitlines()) == whole
     assert (await split(acme, seed=7)) == sides
     assert (await split(acme, seed=8)).validation.digest != sides.validation.digest
+
+
+@pytest.mark.parametrize("group", ["", "/prompt"])
+async def test_both_sides_of_a_split_are_the_bytes_of_the_offline_tool(
+    acme: Caller, tmp_path: Path, group: str
+):
+    await acme.upload(RAW, id="raw")
+    await prepare(acme, all_fixes=True)
+    sides = await split(acme, seed=7, group_by=group, validation_share=0.25)
+    (tmp_path / "raw.jsonl").write_bytes(await content(acme, NAME))
+    out = [tmp_path / kind for kind in ("train", "valid")]
+    how = SplitChoice(validation_share=0.25, seed=7, group_by=group)
+    job = Job(str(tmp_path / "raw.jsonl"), out=(str(out[0]), str(out[1])), split=how)
+    assert len(run(job).prepared) == 2
+    for side, file in zip((sides.training, sides.validation), out, strict=True):
+        assert await content(acme, side.name) == file.read_bytes()
 
 
 async def test_rows_of_one_group_stay_on_one_side(acme: Caller):
