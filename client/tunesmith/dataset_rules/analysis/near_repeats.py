@@ -12,7 +12,7 @@ class NearRepeats(Check):
     """Finds examples that differ from an earlier one in case, blanks, punctuation or digits alone.
 
     Remembers the first 500,000 distinct ones, as `Repeats` does. Texts that share most of their
-    words but not all are not found: comparing sets of words takes some hundred times as long.
+    words but not all are not found: to hash runs of words takes longer than all other checks.
     """
 
     def __init__(self) -> None:

@@ -41,7 +41,8 @@ WHOLE: Final[Mapping[str, Rule]] = {
         _WARNING,
         "Rows that nearly repeat an earlier row",
         "They differ from an earlier row in upper and lower case, white space, punctuation or"
-        " digits alone, of ASCII; texts of fewer than 20 letters are not compared. They weigh"
+        " digits alone, of ASCII; texts of fewer than 20 letters are not compared, and a row with"
+        " another word in it is not found. They weigh"
         " as much as a repeated row, and teach little more.",
         "Look at some of them; remove them if the difference does not matter.",
     ),
