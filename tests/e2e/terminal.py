@@ -79,6 +79,10 @@ class Terminal:
         """As at a keyboard."""
         os.write(self._master, b"\x03")
 
+    def press_ctrl_d(self) -> None:
+        """As at a keyboard: one end of input, after which more may come."""
+        os.write(self._master, b"\x04")
+
     def type(self, words: str) -> None:
         """As at a keyboard, with the return key."""
         os.write(self._master, f"{words}\n".encode())

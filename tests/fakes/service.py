@@ -54,7 +54,17 @@ class FakeService:
     calls: Counter[str] = field(default_factory=Counter)
     requests: list[Message] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
+    deadlines: dict[str, float | None] = field(default_factory=dict)
+    """By method: the seconds that the last call allowed; None for as long as it takes."""
     datasets: dict[str, dataset_pb2.Dataset] = field(default_factory=dict)
+    versions: dict[str, list[dataset_pb2.Dataset]] = field(default_factory=dict)
+    """Of each dataset that came in by a call, newest first."""
+    descendants: list[str] = field(default_factory=list)
+    elsewhere: dict[str, bytes] = field(default_factory=dict)
+    """By URI: what can be imported."""
+    proposal: dataset_pb2.PrepareDatasetResponse = field(
+        default_factory=dataset_pb2.PrepareDatasetResponse
+    )
     chunks: list[dataset_pb2.UploadChunk] = field(default_factory=list)
     uploads: dict[str, bytearray] = field(default_factory=dict)
     """By request id: what has arrived."""
@@ -86,6 +96,7 @@ class FakeService:
     async def arrived(self, method: str, request: Message | None, context: Context) -> None:
         """Count the call; fail it if it is its turn."""
         self.calls[method] += 1
+        self.deadlines[method] = context.time_remaining()
         self.metadata = {k: str(v) for k, v in context.invocation_metadata() or ()}
         if request is not None:
             copy = type(request)()

@@ -8,7 +8,8 @@ from typing import Any
 
 import grpc
 import pytest
-from tunesmith.dataset_rules.fixes import Job, run
+from tunesmith.dataset_rules.fixes import Choice, Job, run
+from tunesmith.dataset_rules.split import SplitChoice
 from tunesmith.v1 import dataset_pb2 as pb
 
 from tests.integration.calls import Caller, reason
@@ -118,6 +119,36 @@ async def test_a_repeat_with_the_same_request_id_gets_the_first_answer(acme: Cal
     assert await split(acme, request_id=another) == sides
 
 
+async def test_samples_show_nothing_secret_or_personal_also_when_the_answer_comes_again(
+    acme: Caller,
+):
+    canary = {"Prompt": "Who is canary.jane@gmail.com?", "completion": "password: kV9!canary2"}
+    await acme.upload(RAW + 2 * (json.dumps(canary).encode() + b"\n"), id="raw")
+    mending: dict[str, Any] = {"all_fixes": True, "request_id": str(uuid.uuid4())}
+    for fields in ({}, mending, mending):
+        told = str(await prepare(acme, **fields))
+        assert "canary" not in told
+        assert "Who is [EMAIL]?" in told
+
+
+async def test_secrets_and_personal_data_go_if_they_are_named_as_with_the_offline_tool(
+    acme: Caller, tmp_path: Path
+):
+    canary = {"prompt": "Who is canary.jane@gmail.com?", "completion": "password: kV9!canary2"}
+    raw = RAW + json.dumps(canary).encode() + b"\n"
+    await acme.upload(raw, id="raw")
+    (tmp_path / "raw.jsonl").write_bytes(raw)
+    codes = ["SECRET_FOUND", "PERSONAL_DATA_FOUND"]
+    assert not {*codes} & counts(await prepare(acme)).keys()
+    response = await prepare(acme, fixes=codes)
+    assert {code: counts(response)[code] for code in codes} == dict.fromkeys(codes, 1)
+    out = tmp_path / "out.jsonl"
+    run(Job(str(tmp_path / "raw.jsonl"), choice=Choice(False, frozenset(codes)), out=(str(out),)))
+    made = await content(acme, NAME)
+    assert made == out.read_bytes()
+    assert b'{"prompt":"Who is [EMAIL]?","completion":"password: [SECRET_PASSWORD]"}\n' in made
+
+
 async def test_validate_only_tells_what_would_be_and_makes_nothing(acme: Caller):
     raw = await acme.upload(RAW, id="raw")
     foreseen = await prepare(acme, all_fixes=True, validate_only=True)
@@ -162,6 +193,22 @@ async def test_a_split_keeps_shares_and_groups_and_records_where_it_came_from(ac
     assert sorted(b"".join(halves).splitlines()) == whole
     assert (await split(acme, seed=7)) == sides
     assert (await split(acme, seed=8)).validation.digest != sides.validation.digest
+
+
+@pytest.mark.parametrize("group", ["", "/prompt"])
+async def test_both_sides_of_a_split_are_the_bytes_of_the_offline_tool(
+    acme: Caller, tmp_path: Path, group: str
+):
+    await acme.upload(RAW, id="raw")
+    await prepare(acme, all_fixes=True)
+    sides = await split(acme, seed=7, group_by=group, validation_share=0.25)
+    (tmp_path / "raw.jsonl").write_bytes(await content(acme, NAME))
+    out = [tmp_path / kind for kind in ("train", "valid")]
+    how = SplitChoice(validation_share=0.25, seed=7, group_by=group)
+    job = Job(str(tmp_path / "raw.jsonl"), out=(str(out[0]), str(out[1])), split=how)
+    assert len(run(job).prepared) == 2
+    for side, file in zip((sides.training, sides.validation), out, strict=True):
+        assert await content(acme, side.name) == file.read_bytes()
 
 
 async def test_rows_of_one_group_stay_on_one_side(acme: Caller):

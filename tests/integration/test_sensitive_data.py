@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -189,8 +190,13 @@ async def test_what_was_recognised_is_kept_nowhere_but_in_the_blob(
     capfd: pytest.CaptureFixture[str],
 ):
     [caller] = await a_family(server.address, policy)
-    await looked_at(caller, LOUD)
+    dataset = await looked_at(caller, [*LOUD, LOUD[-1]])
     await refused(caller.create(training_dataset="absent"))
+    request = dataset_pb2.PrepareDatasetRequest(
+        name=dataset.name, all_fixes=True, request_id=str(uuid.uuid4())
+    )
+    prepared = await caller.datasets.PrepareDataset(request, metadata=caller.metadata)
+    assert "DUPLICATE_ROWS" in {fix.code for fix in prepared.fixes if fix.applied}
     canaries = [each.encode() for each in CANARIES]
     sinks = {
         "database": as_text(dump(database_url)).encode(),

@@ -11,13 +11,14 @@ from typing import BinaryIO
 from tunesmith import _names
 from tunesmith._resources.pages import paged
 from tunesmith._resources.transfers import Download, Progress, Upload
+from tunesmith._resources.values import choice, choices
 from tunesmith._transport import Calls
 from tunesmith.v1 import common_pb2
 from tunesmith.v1 import dataset_pb2 as pb
 from tunesmith.v1 import dataset_pb2_grpc as rpc
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
-_FORMATS = ("jsonl", "json", "csv", "tsv", "xlsx", "txt")
+FORMATS = choices(pb.DatasetFormat, "DATASET_FORMAT_")
 
 
 class Datasets:
@@ -67,7 +68,7 @@ class Datasets:
                 display_name=display_name,
                 labels=labels or {},
                 file_name=file_name or _file_name(source),
-                format=_format(format),
+                format=choice("format", format or 0, FORMATS),
                 size_bytes=_size(file),
                 request_id=request_id or str(uuid.uuid4()),
             )
@@ -174,7 +175,7 @@ class Datasets:
         *,
         fixes: Sequence[str] = (),
         all_fixes: bool = False,
-        version: str = "",
+        version: str | int = "",
         request_id: str = "",
         validate_only: bool = False,
     ) -> pb.PrepareDatasetResponse:
@@ -187,11 +188,12 @@ class Datasets:
             name=_names.dataset(name),
             fixes=fixes,
             all_fixes=all_fixes,
-            version=version,
-            request_id=request_id or str(uuid.uuid4()),
+            version=str(version),
+            request_id=request_id,
             validate_only=validate_only,
         )
-        return await self._calls.unary(self._stub.PrepareDataset, request)
+        # as long as it takes: every row is looked at, more than once
+        return await self._calls.unary(self._stub.PrepareDataset, request, None)
 
     async def split(
         self,
@@ -203,7 +205,7 @@ class Datasets:
         unstratified: bool = False,
         training_id: str = "",
         validation_id: str = "",
-        version: str = "",
+        version: str | int = "",
         request_id: str = "",
         validate_only: bool = False,
     ) -> pb.SplitDatasetResponse:
@@ -229,11 +231,11 @@ class Datasets:
             unstratified=unstratified,
             training_dataset_id=training_id,
             validation_dataset_id=validation_id,
-            version=version,
-            request_id=request_id or str(uuid.uuid4()),
+            version=str(version),
+            request_id=request_id,
             validate_only=validate_only,
         )
-        return await self._calls.unary(self._stub.SplitDataset, request)
+        return await self._calls.unary(self._stub.SplitDataset, request, None)
 
     async def validate(
         self, name: str, *, version: str | int = ""
@@ -259,16 +261,6 @@ def _file_name(source: Source) -> str:
         return ""
     name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", "")
     return Path(name).name if isinstance(name, str | os.PathLike) else ""
-
-
-def _format(name: str) -> pb.DatasetFormat:
-    """The format of that name. Raises ValueError."""
-    if not name:
-        return pb.DATASET_FORMAT_UNSPECIFIED
-    if name.lower() not in _FORMATS:
-        raise ValueError(f"format is {name!r}; it can be {', '.join(_FORMATS)}")
-    number: pb.DatasetFormat = getattr(pb, f"DATASET_FORMAT_{name.upper()}")
-    return number
 
 
 def _size(file: BinaryIO) -> int:

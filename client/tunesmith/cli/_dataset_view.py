@@ -12,7 +12,7 @@ from tunesmith.cli import _findings
 from tunesmith.cli._histogram import classes, histogram
 from tunesmith.cli._output import show
 from tunesmith.cli._session import Format, Session
-from tunesmith.cli._text import last, size, state, when
+from tunesmith.cli._text import last, named, size, when
 from tunesmith.v1 import dataset_pb2 as pb
 
 Name = Annotated[str, typer.Argument(help="The dataset's id or name.", show_default=False)]
@@ -47,6 +47,30 @@ Version = Annotated[
     str,
     typer.Option(help="A version, by its number or digest. The current one if left out."),
 ]
+
+
+_ENDINGS = (".jsonl", ".json", ".csv", ".tsv", ".xlsx", ".txt", ".gz")
+
+
+def local_file(source: str) -> Path | None:
+    """The file that an argument names; None if it names a dataset. FileNotFoundError."""
+    path = Path(source)
+    if path.is_file():
+        return path
+    # an id may have dots in it, but no slash
+    if ("/" in source and not source.startswith("tenants/")) or path.suffix in _ENDINGS:
+        raise FileNotFoundError(2, "there is no such file", source)
+    return None
+
+
+def needs_recognition(option: str) -> None:
+    """A usage error if what recognises secrets and personal data is not installed."""
+    from tunesmith.dataset_rules.sensitive import SensitiveUnavailable, need
+
+    try:
+        need()
+    except SensitiveUnavailable as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def describe(session: Session, client: Client, dataset: pb.Dataset) -> None:
@@ -93,8 +117,8 @@ def _fields(dataset: pb.Dataset) -> dict[str, object]:
         "name": dataset.name,
         "state": state_of(dataset),
         "examples": f"{dataset.example_count:,}",
-        "shape": state(pb.DatasetShape.Name(dataset.shape), "DATASET_SHAPE_"),
-        "format": state(pb.DatasetFormat.Name(dataset.format), "DATASET_FORMAT_"),
+        "shape": named(pb.DatasetShape, dataset.shape, "DATASET_SHAPE_"),
+        "format": named(pb.DatasetFormat, dataset.format, "DATASET_FORMAT_"),
         "size": size(dataset.size_bytes),
         "version": dataset.version_number,
         "file": dataset.file_name,
@@ -104,4 +128,4 @@ def _fields(dataset: pb.Dataset) -> dict[str, object]:
 
 def state_of(dataset: pb.Dataset) -> str:
     """Such as `ready`."""
-    return state(pb.DatasetState.Name(dataset.state), "DATASET_STATE_")
+    return named(pb.DatasetState, dataset.state, "DATASET_STATE_")

@@ -7,12 +7,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from tunesmith.cli._marked import Span, marked
-from tunesmith.cli._text import plain
+from tunesmith.cli._text import named, plain
 from tunesmith.v1 import common_pb2
 
 _STYLES = {"error": "bold red", "warning": "bold yellow", "info": "bold blue"}
 _LINES_A_KIND = 5
-_PRIVATE = ("SECRET_FOUND", "PERSONAL_DATA_FOUND")
 
 
 class Finding(Protocol):
@@ -47,8 +46,7 @@ Place = Callable[[Finding], tuple[str, Span] | None]
 def severity(finding: Finding) -> str:
     """`error`, `warning` or `info`."""
     if isinstance(finding, common_pb2.Finding):
-        name: str = common_pb2.FindingSeverity.Name(finding.severity)
-        return name.rpartition("_")[2].lower()
+        return named(common_pb2.FindingSeverity, finding.severity, "FINDING_SEVERITY_")
     return str(getattr(finding, "severity", "info"))
 
 
@@ -109,7 +107,7 @@ def _kind(console: Console, findings: Sequence[Finding], place: Place, mended_by
     style = _STYLES.get(name, "bold")
     times = f" × {total:,}" if total > 1 else ""
     console.print(f"[{style}]{name}[/] [bold]{escape(listed[0].code)}[/]{times}")
-    is_marked = listed[0].code in _PRIVATE
+    is_marked = False
     for finding in listed[:_LINES_A_KIND]:
         where = f"line {finding.line:,}: " if finding.line else ""
         at = f" (at {finding.pointer})" if finding.pointer else ""

@@ -1,21 +1,24 @@
 """A preparation as people read it, and the questions that it asks."""
 
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
+import typer
 from rich.markup import escape
 
-from tunesmith.cli._session import Session
+from tunesmith.cli import _findings
+from tunesmith.cli._session import FAILED, Session
 from tunesmith.cli._text import duration, last, plain, size
+from tunesmith.v1 import common_pb2
 from tunesmith.v1 import dataset_pb2 as pb
 
-if TYPE_CHECKING:
-    from tunesmith.dataset_rules.fixes import Choice, Outcome, Prepared, Summary
+if TYPE_CHECKING:  # it brings msgspec, which other commands do not need
+    from tunesmith.dataset_rules.fixes import Need, Outcome, Prepared, Summary
 
-SPLIT = "- [Recommended] Split into training and validation data"
 _NEEDS = {"necessary": "red", "inherent": "blue", "recommended": "yellow", "optional": "blue"}
 
 
@@ -27,6 +30,7 @@ class Wanted:
     fixes: Sequence[str]
     left_out: Sequence[str]
     split: bool | None
+    """Else as suggested."""
     seed: int
     group_by: str
 
@@ -42,39 +46,94 @@ class _Sample(Protocol):
     def after(self) -> str: ...
 
 
+@dataclass(frozen=True)
+class Proposed:
+    """A fix that was proposed, here or by the service."""
+
+    code: str
+    need: "Need"
+    title: str
+    count: int
+    samples: Iterable[_Sample]
+
+
+def of_file(told: "Summary") -> list[Proposed]:
+    """What is proposed for a file."""
+    return [Proposed(f.code, f.need, f.title, f.count, f.samples) for f in told.fixes]
+
+
+def of_dataset(response: pb.PrepareDatasetResponse) -> list[Proposed]:
+    """What the service proposes."""
+    from tunesmith.dataset_rules.fixes import FIXES, Need
+
+    def need(fix: pb.DatasetFix) -> Need:
+        if fix.necessary:
+            return Need.NECESSARY
+        # one that only a later service knows is asked for
+        return FIXES[fix.code].need if fix.code in FIXES else Need.RECOMMENDED
+
+    return [Proposed(f.code, need(f), f.title, f.count, f.samples) for f in response.fixes]
+
+
 def asks(session: Session, wanted: Wanted) -> bool:
     """Whether somebody is there who is to be asked."""
     return sys.stdin.isatty() and not wanted.yes and not wanted.fixes and not session.machine
 
 
-def yes(session: Session, question: str) -> bool:
+def answers(
+    session: Session, wanted: Wanted, fixes: Sequence[Proposed], splits: bool, proceed: str
+) -> tuple[list[str], bool]:
+    """The codes of the fixes to apply, and whether to split, as somebody who is there says.
+
+    Everything is asked before anything is changed. `splits` is whether a split is proposed,
+    `proceed` the last question, unless there is nothing to do.
+    """
+    from tunesmith.dataset_rules.fixes import Need
+
+    codes = []
+    if fixes:
+        session.note("\nThese are applied:")
+    for fix in fixes:
+        if fix.need.always:
+            session.note(f"- [{fix.need.capitalize()}] {fix.title}")
+        elif (
+            fix.need is Need.OPTIONAL
+            or fix.code in wanted.left_out
+            or not _yes(session, f"- [Recommended] {fix.title}")
+        ):
+            continue
+        codes.append(fix.code)
+    split = wanted.split
+    if split is None:
+        split = splits and _yes(session, "- [Recommended] Split into training and validation data")
+    if (codes or split) and not _yes(session, f"\n{proceed} Proceed"):
+        _nothing_done(session)
+    return codes, split
+
+
+def taken(wanted: Wanted, fixes: Iterable[Proposed]) -> list[str]:
+    """The codes of the fixes to apply where nobody is asked."""
+    from tunesmith.dataset_rules.fixes import Need
+
+    if wanted.fixes and not wanted.yes:
+        return list(wanted.fixes)
+    offered = [fix.code for fix in fixes if fix.need is not Need.OPTIONAL]
+    return [*wanted.fixes, *(code for code in offered if code not in wanted.left_out)]
+
+
+def _yes(session: Session, question: str) -> bool:
     """Whether the answer is not a no, as with the old tool."""
     answer = session.ask(f"{question} [Y/n]:")
-    return answer is not None and answer.lower() not in ("n", "no")
+    if answer is None:
+        # one end of input is all that a terminal gives: the next question would wait for ever
+        session.note("\nerror: nobody answers; say --yes")
+        _nothing_done(session)
+    return answer.lower() not in ("n", "no")
 
 
-def asked(
-    session: Session, wanted: Wanted, choice: "Choice", told: "Summary"
-) -> tuple["Choice", bool]:
-    """The fixes that are chosen, and whether to split; asks for each if somebody is there."""
-    from tunesmith.dataset_rules.fixes import Choice, Need
-
-    declined = set(choice.declined)
-    split = told.split is not None if wanted.split is None else wanted.split
-    if asks(session, wanted):
-        session.note("\nThese are applied:")
-        for fix in told.fixes:
-            if fix.need in (Need.NECESSARY, Need.INHERENT):
-                session.note(f"- [{fix.need.capitalize()}] {fix.title}")
-            elif (
-                fix.need is Need.RECOMMENDED
-                and fix.code not in declined
-                and not yes(session, f"- [Recommended] {fix.title}")
-            ):
-                declined.add(fix.code)
-        if wanted.split is None and told.split is not None:
-            split = yes(session, SPLIT)
-    return Choice(choice.recommended, choice.named, frozenset(declined)), split
+def _nothing_done(session: Session) -> NoReturn:
+    session.note("Nothing was changed.")
+    raise typer.Exit(FAILED)
 
 
 def plan(session: Session, file: Path, told: "Summary") -> None:
@@ -86,33 +145,45 @@ def plan(session: Session, file: Path, told: "Summary") -> None:
     for note in told.notes:
         times = f" × {note.count:,}" if note.count != told.row_count else ""
         out.print(plain(f"  {note.message}{times}"), markup=False, soft_wrap=True)
-    for fix in told.fixes:
-        _fix(session, fix.code, str(fix.need), fix.title, fix.count, fix.samples)
+    _fixes(session, of_file(told))
     for fault in told.faults[:5]:
         words = f"  line {fault.line:,}: {fault.message} ({fault.code})"
         out.print(plain(words), markup=False, style="red", soft_wrap=True)
-    if not told.fixes and not told.fault_count:
+    if not told.fixes and told.rows_after and not told.fault_count:
         out.print("nothing to mend")
 
 
-def _fix(
-    session: Session, code: str, need: str, title: str, count: int, samples: Iterable[_Sample]
+def proposal(
+    session: Session, name: str, fixes: Sequence[Proposed], faults: Sequence[common_pb2.Finding]
 ) -> None:
+    """Write what the service proposes, and what it cannot mend."""
+    _fixes(session, fixes)
+    _findings.report(session.out, faults)
+    if not fixes and not faults:
+        session.out.print(f"{name}: nothing to mend", markup=False)
+
+
+def _fixes(session: Session, fixes: Iterable[Proposed]) -> None:
     out = session.out
-    style = _NEEDS.get(need, "bold")
-    rows = f"{count:,} row" + ("s" if count != 1 else "")
-    out.print(f"[bold {style}]{need}[/] [bold]{escape(code)}[/] ({rows})", soft_wrap=True)
-    out.print(plain(f"  {title}"), markup=False, soft_wrap=True)
-    for sample in samples:
-        out.print(plain(f"    line {sample.line:,}: {sample.before}"), markup=False, soft_wrap=True)
-        after = f"→ {sample.after}" if sample.after else "→ removed"
-        out.print(plain(f"      {after}"), markup=False, style="green", soft_wrap=True)
+    for fix in fixes:
+        words = f"[bold {_NEEDS[fix.need]}]{fix.need}[/] [bold]{escape(fix.code)}[/]"
+        out.print(f"{words} ({_rows(fix.count)})", soft_wrap=True)
+        out.print(plain(f"  {fix.title}"), markup=False, soft_wrap=True)
+        for sample in fix.samples:
+            words = plain(f"    line {sample.line:,}: {sample.before}")
+            out.print(words, markup=False, soft_wrap=True)
+            after = f"→ {sample.after}" if sample.after else "→ removed"
+            out.print(plain(f"      {after}"), markup=False, style="green", soft_wrap=True)
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
 
 
 def why_not(told: "Summary") -> str:
     """Why a file cannot be prepared."""
     if told.fault_count:
-        rows = f"{told.fault_count:,} row" + ("s" if told.fault_count != 1 else "")
+        rows = _rows(told.fault_count)
         return f"{rows} cannot be mended here: `tunesmith datasets check` tells what to do"
     return "no example is left"
 
@@ -163,45 +234,13 @@ def as_document(outcome: "Outcome", paths: Sequence[str]) -> dict[str, Any]:
     return content
 
 
-def proposal(session: Session, name: str, response: pb.PrepareDatasetResponse) -> None:
-    """Write what the service proposes."""
-    if not response.fixes:
-        session.out.print(f"{name}: nothing to mend", markup=False)
-    for fix in response.fixes:
-        _fix(session, fix.code, _need(fix), fix.title, fix.count, fix.samples)
-
-
-def chosen(session: Session, wanted: Wanted, response: pb.PrepareDatasetResponse) -> list[str]:
-    """The codes of the fixes to apply; asks for each if somebody is there."""
-    codes = list(wanted.fixes)
-    if wanted.fixes and not wanted.yes:
-        return codes
-    for fix in response.fixes:
-        need = _need(fix)
-        if need == "optional" or fix.code in wanted.left_out:
-            continue
-        if (
-            need != "recommended"
-            or not asks(session, wanted)
-            or yes(session, f"- [Recommended] {fix.title}")
-        ):
-            codes.append(fix.code)
-    return codes
-
-
-def _need(fix: pb.DatasetFix) -> str:
-    """How much a fix is needed; one that only a later service knows is recommended."""
-    from tunesmith.dataset_rules.fixes import FIXES
-
-    if fix.necessary:
-        return "necessary"
-    return str(FIXES[fix.code].need) if fix.code in FIXES else "recommended"
-
-
 def prepared(
-    session: Session, response: pb.PrepareDatasetResponse, split: pb.SplitDatasetResponse | None
+    session: Session,
+    name: str,
+    response: pb.PrepareDatasetResponse,
+    split: pb.SplitDatasetResponse | None,
 ) -> None:
-    """Say what the service has made."""
+    """Say what the service has made of a dataset."""
     if response.HasField("dataset"):
         dataset = response.dataset
         words = f"{last(dataset.name)} is at version {dataset.version_number}:"
@@ -216,15 +255,23 @@ def prepared(
             words += f", about {duration(estimate.seconds)}"
         session.out.print(words, markup=False, soft_wrap=True)
     if split is not None:
-        sides(session, split)
+        sides(session, split, response.command if response.HasField("split") else "")
+    elif response.HasField("split"):
+        # the service's command is for the sides of the split that it proposed
+        _go_on(session, [_command(last(name))])
     elif response.command:
         _go_on(session, [response.command])
 
 
-def sides(session: Session, response: pb.SplitDatasetResponse) -> None:
-    """Say what a split has made."""
+def sides(session: Session, response: pb.SplitDatasetResponse, command: str = "") -> None:
+    """Say what a split has made, and what to type next."""
     for dataset in (response.training, response.validation):
         words = f"{last(dataset.name)}: {dataset.example_count:,} examples"
         session.out.print(words, markup=False, soft_wrap=True)
-    training, validation = last(response.training.name), last(response.validation.name)
-    _go_on(session, [f"tunesmith fine-tunes create -t {training} -v {validation} -m ada"])
+    ids = [last(dataset.name) for dataset in (response.training, response.validation)]
+    _go_on(session, [command or _command(*ids)])
+
+
+def _command(training: str, validation: str = "") -> str:
+    words = ["tunesmith", "fine-tunes", "create", "-t", training]
+    return shlex.join([*words, *(["-v", validation] if validation else []), "-m", "ada"])

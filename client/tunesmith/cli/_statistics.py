@@ -47,7 +47,7 @@ def counted(
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("counting"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    total = client.datasets.get(name).size_bytes if not version else None
+    total = client.datasets.get(name, version=version).size_bytes
     hidden = not session.progress.is_terminal
     with Progress(*columns, console=session.progress, transient=True, disable=hidden) as progress:
         task = progress.add_task("", total=total)

@@ -47,14 +47,12 @@ def duration(seconds: float) -> str:
     return whole[2:] if whole.startswith("0:") else whole
 
 
-def state(name: str, prefix: str) -> str:
-    """`FINE_TUNE_STATE_RUNNING` as `running`."""
-    return name.removeprefix(prefix).lower().replace("_", " ")
-
-
 def named(enum: Any, number: int, prefix: str) -> str:
-    """A value of an enum as people read it; one that only a later version knows, as its number."""
-    return state(enum.Name(number), prefix) if number in enum.values() else str(number)
+    """`FINE_TUNE_STATE_RUNNING` as `running`; one of a later version as its number."""
+    if number not in enum.values():
+        return str(number)
+    name: str = enum.Name(number)
+    return name.removeprefix(prefix).lower().replace("_", " ")
 
 
 def last(name: str) -> str:

@@ -6,7 +6,7 @@ import typer
 
 from tunesmith.cli._output import document, show
 from tunesmith.cli._session import Session, command
-from tunesmith.cli._text import state
+from tunesmith.cli._text import named
 from tunesmith.v1 import tenant_pb2
 
 
@@ -20,7 +20,7 @@ def whoami(session: Session) -> None:
     """Say whose key this is."""
     with session.client() as client:
         me = client.whoami()
-        role = state(tenant_pb2.Role.Name(me.role), "ROLE_")
+        role = named(tenant_pb2.Role, me.role, "ROLE_")
         fields = {"key": me.principal, "tenant": me.tenant, "role": role, "service": client.address}
         show(session, me, fields, name=me.principal)
 

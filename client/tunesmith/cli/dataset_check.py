@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tunesmith.cli import _findings, _statistics
-from tunesmith.cli._dataset_view import As, File, Name, Version, describe
+from tunesmith.cli._dataset_view import As, File, Name, Version, describe, needs_recognition
 from tunesmith.cli._histogram import classes, histogram
 from tunesmith.cli._marked import Lines, private
 from tunesmith.cli._output import as_json, document
@@ -204,6 +204,5 @@ def _policy(session: Session, asked: SensitiveData | None) -> "sensitive.Policy"
     if asked is None:
         session.note(f"Secrets and personal data were not looked for; to have it: {INSTALL}")
     elif asked is not SensitiveData.OFF:
-        what = f"what recognises secrets and personal data is not installed: {INSTALL}"
-        raise typer.BadParameter(what, param_hint="--sensitive-data")
+        needs_recognition("--sensitive-data")
     return Policy.OFF

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tunesmith.cli._dataset_view import local_file
 from tunesmith.cli._marked import excerpt, private
 from tunesmith.cli._output import document, listing
 from tunesmith.cli._progress import reading, transfer
 from tunesmith.cli._session import DIFFERS, Format, Session, command
-from tunesmith.cli._text import last, plain, size, state
+from tunesmith.cli._text import last, named, plain, size
 from tunesmith.v1 import dataset_pb2 as pb
 
 if TYPE_CHECKING:  # it brings msgspec, which other commands do not need
@@ -21,7 +22,6 @@ if TYPE_CHECKING:  # it brings msgspec, which other commands do not need
     from tunesmith.dataset_rules import Report
     from tunesmith.dataset_rules.difference import Difference, Prints
 
-_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".xlsx", ".txt", ".gz")
 _SAMPLES = 3
 _WIDE_IN_A_PIPE = 100
 _KINDS = ("changed", "removed", "added", "moved")
@@ -47,7 +47,7 @@ class _Side:
     """Of one epoch, where they are counted."""
 
 
-_Side_ = Annotated[
+_Source = Annotated[
     str,
     typer.Argument(
         metavar="FILE|DATASET[@VERSION]",
@@ -59,8 +59,8 @@ _Side_ = Annotated[
 
 def diff(
     session: Session,
-    left: _Side_,
-    right: _Side_,
+    left: _Source,
+    right: _Source,
     samples: Annotated[
         int, typer.Option(help="Rows of each kind to show.", min=0, max=1000)
     ] = _SAMPLES,
@@ -92,11 +92,8 @@ def diff(
 @contextmanager
 def _side(session: Session, source: str) -> Iterator[_Side]:
     """A file as it is, or a dataset in a file that is gone afterwards."""
-    path = Path(source)
-    if path.is_file():
+    if path := local_file(source):
         yield _read(session, source, path, None)
-    elif ("/" in source and not source.startswith("tenants/")) or path.suffix in _SUFFIXES:
-        raise FileNotFoundError(2, "there is no such file", source)
     else:
         with tempfile.TemporaryDirectory() as folder:
             path, dataset, tokens = _fetched(session, source, Path(folder))
@@ -124,7 +121,7 @@ def _fetched(session: Session, source: str, folder: Path) -> tuple[Path, pb.Data
 def _format(dataset: pb.Dataset) -> "FileFormat | None":
     from tunesmith.dataset_rules import Format as FileFormat
 
-    name = state(pb.DatasetFormat.Name(dataset.format), "DATASET_FORMAT_")
+    name = named(pb.DatasetFormat, dataset.format, "DATASET_FORMAT_")
     return FileFormat(name) if name in list(FileFormat) else None
 
 

@@ -1,6 +1,5 @@
 """`tunesmith datasets`."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -8,7 +7,7 @@ import typer
 from tunesmith.cli import _statistics, dataset_check, dataset_diff, dataset_transfers, prepare
 from tunesmith.cli._dataset_view import Name, Version, describe, state_of
 from tunesmith.cli._filters import Where
-from tunesmith.cli._output import show_all
+from tunesmith.cli._output import document, show_all
 from tunesmith.cli._session import Session, command
 from tunesmith.cli._text import last, size, when
 
@@ -71,8 +70,12 @@ def versions(session: Session, name: Name) -> None:
 def descendants(session: Session, name: Name) -> None:
     """List the models that were made with any version of a dataset, newest first."""
     with session.client() as client:
-        for model in client.datasets.descendants(name):
-            typer.echo(json.dumps(model) if session.machine else model)
+        models = list(client.datasets.descendants(name))
+    if session.machine:
+        document(session, models)
+    else:
+        for model in models:
+            typer.echo(model)
 
 
 @command(app, "stats")

@@ -14,6 +14,7 @@ from tunesmith.cli._run_options import LIMIT_OPTIONS, PRIORITY, Limit, limit
 from tunesmith.cli._runs import fields, follow, run_state, steps
 from tunesmith.cli._session import Format, Session, command
 from tunesmith.cli._text import last, line, number, size, when
+from tunesmith.results import columns, csv_text
 
 app = typer.Typer(no_args_is_help=True, help="Fine-tuning runs: plan, start, follow, steer, read.")
 Name = Annotated[str, typer.Argument(help="The run's id or name.", show_default=False)]
@@ -207,10 +208,9 @@ def results(
     with session.client() as client:
         rows = list(client.fine_tunes.results(name))
     if csv and str(csv) == "-":
-        _results.write_csv(sys.stdout, rows)
+        sys.stdout.write(csv_text(_results.rows_of(rows)))
     elif csv:
-        with csv.open("w", encoding="utf-8", newline="") as file:
-            _results.write_csv(file, rows)
+        csv.write_text(csv_text(_results.rows_of(rows)), encoding="utf-8", newline="")
         session.note(f"wrote {len(rows)} rows to {csv}")
     if plot and rows:
         out = session.out
@@ -221,7 +221,7 @@ def results(
     if session.machine:
         document(session, [as_json(row) for row in rows])
         return
-    names = _results.for_people(_results.columns(rows))
+    names = _results.for_people(columns(_results.rows_of(rows)))
     show_all(
         session,
         rows[-_SHOWN_ROWS:],

@@ -4,7 +4,7 @@ The decoders are strict: what they take is sound JSON of exactly these fields an
 refuse is not yet wrong; `examine` has the last word.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from itertools import islice
 from typing import Annotated, Literal
@@ -102,8 +102,15 @@ def text_bytes(example: Example) -> int:
     return sum(utf8_length(message.content) for message in example.messages)
 
 
+def texts_of(example: Example) -> Iterable[str]:
+    """The texts of an example, in their order."""
+    if isinstance(example, PromptCompletion):
+        return example.prompt, example.completion
+    return [message.content for message in example.messages]
+
+
 def all_text(example: Example) -> str:
     """All text of an example, one after the other."""
-    if isinstance(example, PromptCompletion):
+    if isinstance(example, PromptCompletion):  # what is looked at most, and quicker so
         return f"{example.prompt}\n{example.completion}"
-    return "\n".join(message.content for message in example.messages)
+    return "\n".join(texts_of(example))

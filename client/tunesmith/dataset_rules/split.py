@@ -34,6 +34,11 @@ class SplitChoice:
     stratified: bool = True
     """Each class keeps its share, if the rows look like classification."""
 
+    def __post_init__(self) -> None:
+        if self.group_by and not self.group_by.startswith("/"):
+            # it would point at the whole row, and rows of one value would be on both sides
+            raise ValueError(f"{self.group_by!r} is no JSON pointer: it begins with a slash")
+
 
 def validation_count(rows: int, share: float = 0) -> int:
     """How many of the rows go to validation: by default as many as with the old prepare tool."""

@@ -20,10 +20,12 @@ from tunesmith_server.app.commands import Call, Commands, refuse_suspended
 from tunesmith_server.app.estimates import Estimate, estimates
 from tunesmith_server.app.once import remembered
 from tunesmith_server.app.scope import scope_of
+from tunesmith_server.app.sensitive_data import policy_of, searched
 from tunesmith_server.app.versions import NewVersion, Versions
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import DatasetNotReady, FieldViolation, InvalidArgument
 from tunesmith_server.domain.names import DatasetName, checked_id, owned
+from tunesmith_server.domain.tenant import SensitiveDataPolicy
 from tunesmith_server.ports import BlobRef, Blobs, Clock, Preparation, Scratch, Store, Transaction
 
 T = TypeVar("T")
@@ -114,7 +116,7 @@ class Preparing:
         """
         choice = wanted.choice()
         tenant = owned(name.tenant, call.principal.tenant, str(name))
-        answer, dataset = await self._begin(call, tenant, name, version, PreparedDataset)
+        answer, dataset, policy = await self._begin(call, tenant, name, version, PreparedDataset)
         if answer is not None:
             return answer
         async with self._scratch.new() as scratch:
@@ -129,7 +131,9 @@ class Preparing:
             if outcome.refused:
                 raise DatasetNotReady(str(dataset.name), outcome.refused)
             changes = any(fix.applied for fix in outcome.summary.fixes)
-            new = await self._kept(call, out, dataset, dataset.name) if changes else None
+            new = None
+            if changes:
+                new = await self._kept(call, out, dataset, dataset.name, policy)
         prepared = await self._commands.run(
             call,
             tenant,
@@ -159,7 +163,7 @@ class Preparing:
                 "validation_dataset_id",
                 "three different datasets are needed, of which one is split",
             )
-        answer, dataset = await self._begin(call, tenant, name, version, SplitDataset)
+        answer, dataset, policy = await self._begin(call, tenant, name, version, SplitDataset)
         if answer is not None:
             return answer
         if dataset.state is not DatasetState.READY:
@@ -173,7 +177,7 @@ class Preparing:
                 field = "group_by" if wanted.choice.group_by else "validation_share"
                 raise InvalidArgument.of(field, outcome.refused)
             training, validation = [
-                await self._kept(call, file, dataset, side)
+                await self._kept(call, file, dataset, side, policy)
                 for file, side in zip(files, sides, strict=True)
             ]
         now = self._clock.now()
@@ -189,16 +193,19 @@ class Preparing:
 
     async def _begin(
         self, call: Call, tenant: str, name: DatasetName, version: str, kind: type[T]
-    ) -> tuple[T | None, Dataset]:
-        """The answer that the request had, if it comes again, and the version; NotFound."""
+    ) -> tuple[T | None, Dataset, SensitiveDataPolicy]:
+        """The answer that the request had, if it comes again; the version, the tenant's policy.
 
-        def read(tx: Transaction) -> tuple[T | None, Dataset]:
+        NotFound.
+        """
+
+        def read(tx: Transaction) -> tuple[T | None, Dataset, SensitiveDataPolicy]:
             scope = scope_of(tx, tenant, name)
             current = scope.dataset(name.id)
             if call.principal.tenant is not None:
                 refuse_suspended(tx, tenant, name)
             dataset = scope.dataset_version(name.id, version) if version else current
-            return remembered(tx, tenant, call.request, kind), dataset
+            return remembered(tx, tenant, call.request, kind), dataset, policy_of(scope)
 
         return await self._store.read(read)
 
@@ -210,9 +217,16 @@ class Preparing:
         format = Format(dataset.format) if dataset.format else None
         return Job(str(path), format=format, shape=shape, choice=choice, cores=1)
 
-    async def _kept(self, call: Call, file: Path, source: Dataset, name: DatasetName) -> NewVersion:
+    async def _kept(
+        self,
+        call: Call,
+        file: Path,
+        source: Dataset,
+        name: DatasetName,
+        policy: SensitiveDataPolicy,
+    ) -> NewVersion:
         """A file as a version to be; kept as a blob unless the call is to be checked only."""
-        report: Report = await asyncio.to_thread(inspect_file, file)
+        report = await asyncio.to_thread(_inspected, file, policy)
         blob = BlobRef(report.sha256, report.size_bytes)
         if not call.validate_only:
             blob = await self._blobs.put_file(file)
@@ -246,6 +260,14 @@ class Preparing:
             estimates(tx, scope, version or dataset),
             next_command(summary, *ids) if summary.rows_after else "",
         )
+
+
+def _inspected(file: Path, policy: SensitiveDataPolicy) -> Report:
+    """The report on a file, which quotes only what the policy lets be kept.
+
+    Where nobody may train before a version is searched, that is left to those who also redact.
+    """
+    return inspect_file(file, analyse=not policy.withholds, sensitive=searched(policy))
 
 
 def _side(tenant: str, name: DatasetName, id: str, kind: str, field: str) -> DatasetName:

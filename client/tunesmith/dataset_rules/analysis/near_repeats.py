@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from tunesmith.dataset_rules.analysis import prints
 from tunesmith.dataset_rules.analysis.check import Check
-from tunesmith.dataset_rules.excerpts import plural
-from tunesmith.dataset_rules.findings import FileProblem, Problem
+from tunesmith.dataset_rules.findings import FileProblem
 from tunesmith.dataset_rules.shapes import Example
 
 
@@ -13,7 +12,7 @@ class NearRepeats(Check):
     """Finds examples that differ from an earlier one in case, blanks, punctuation or digits alone.
 
     Remembers the first 500,000 distinct ones, as `Repeats` does. Texts that share most of their
-    words but not all are not found: comparing sets of words takes some hundred times as long.
+    words but not all are not found: to hash runs of words takes longer than all other checks.
     """
 
     def __init__(self) -> None:
@@ -60,12 +59,10 @@ class NearRepeats(Check):
 
     def findings(self) -> Iterator[FileProblem]:
         """NEAR_DUPLICATE_ROWS, once, with the place of the first."""
-        if not self._count:
-            return
-        words = (
-            f"{plural(self._count, 'row')} nearly the same as an earlier one, the first of them on"
-            f" line {self._first_line:,}"
+        return prints.repeated(
+            "NEAR_DUPLICATE_ROWS",
+            "nearly the same as",
+            self._count,
+            self._first_line,
+            full=self._full,
         )
-        if self._full:
-            words += f" (compared with the first {prints.MAX_REMEMBERED:,} distinct rows)"
-        yield FileProblem(0, Problem("NEAR_DUPLICATE_ROWS", words), self._count)

@@ -3,9 +3,11 @@
 They are Python's own hashes and differ from process to process; which of them are equal does not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from tunesmith.dataset_rules.excerpts import plural
+from tunesmith.dataset_rules.findings import FileProblem, Problem
 from tunesmith.dataset_rules.shapes import Example, all_text
 
 MAX_REMEMBERED: Final = 500_000
@@ -43,3 +45,18 @@ def _folded(texts: list[str]) -> list[bytes]:
     if not joined.isascii():
         joined = joined.lower()
     return joined.encode().translate(_LOWER, _NO_LETTERS).split(b"\0")
+
+
+def repeated(
+    code: str, how: str, count: int, first_line: int, *, full: bool
+) -> Iterator[FileProblem]:
+    """The finding that so many rows are `how` an earlier one; none if there are none.
+
+    `full` is whether there were more distinct examples than are remembered.
+    """
+    if not count:
+        return
+    words = f"{plural(count, 'row')} {how} an earlier one, the first of them on line {first_line:,}"
+    if full:
+        words += f" (compared with the first {MAX_REMEMBERED:,} distinct rows)"
+    yield FileProblem(0, Problem(code, words), count)

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from tunesmith.dataset_rules.analysis import prints
 from tunesmith.dataset_rules.analysis.check import Check
-from tunesmith.dataset_rules.excerpts import plural
-from tunesmith.dataset_rules.findings import FileProblem, Problem
+from tunesmith.dataset_rules.findings import FileProblem
 from tunesmith.dataset_rules.shapes import Example
 
 
@@ -43,15 +42,9 @@ class Repeats(Check):
 
     def findings(self) -> Iterator[FileProblem]:
         """DUPLICATE_ROWS, once, with the place of the first."""
-        if not self._count:
-            return
-        words = (
-            f"{plural(self._count, 'row')} the same as an earlier one, the first of them on"
-            f" line {self._first_line:,}"
+        return prints.repeated(
+            "DUPLICATE_ROWS", "the same as", self._count, self._first_line, full=self._full
         )
-        if self._full:
-            words += f" (compared with the first {prints.MAX_REMEMBERED:,} distinct rows)"
-        yield FileProblem(0, Problem("DUPLICATE_ROWS", words), self._count)
 
     def _add_singly(self, marks: Sequence[int]) -> list[int]:
         """One by one: what is remembered must not depend on the sizes of the batches."""

@@ -8,7 +8,7 @@ from typing import Final
 from tunesmith.dataset_rules.analysis.check import Check
 from tunesmith.dataset_rules.excerpts import plural
 from tunesmith.dataset_rules.findings import FileProblem, Problem
-from tunesmith.dataset_rules.sensitive.kinds import Match
+from tunesmith.dataset_rules.sensitive.kinds import SENSITIVE_CODES, Match
 from tunesmith.dataset_rules.sensitive.recognition import recognise_each
 from tunesmith.dataset_rules.shapes import Chat, Example, Message, PromptCompletion
 
@@ -28,8 +28,7 @@ class SensitiveData(Check):
     """Tells in which texts they are, and of which kind. Never what: a report is read by many."""
 
     def __init__(self) -> None:
-        self._secrets = _Found()
-        self._personal = _Found()
+        self._found = {code: _Found() for code in SENSITIVE_CODES}
 
     def add(self, examples: Sequence[Example], numbers: Sequence[int]) -> None:
         """Search a batch of examples, all their texts at once."""
@@ -44,23 +43,19 @@ class SensitiveData(Check):
 
     def findings(self) -> Iterator[FileProblem]:
         """A finding a text and kind, as far as they are listed; then one for all others."""
-        for code, found in (
-            ("SECRET_FOUND", self._secrets),
-            ("PERSONAL_DATA_FOUND", self._personal),
-        ):
+        for code, found in self._found.items():
             yield from found.places
             if found.others:
                 yield FileProblem(0, Problem(code, f"{found.others:,} more"), found.others)
 
     def _note(self, line: int, pointer: str, matches: Sequence[Match]) -> None:
         for kind, count in sorted(Counter(match.kind for match in matches).items()):
-            found = self._secrets if kind.is_secret else self._personal
+            found = self._found[kind.code]
             if len(found.places) >= _LISTED:
                 found.others += count
                 continue
-            code = "SECRET_FOUND" if kind.is_secret else "PERSONAL_DATA_FOUND"
             words = f"{kind}: {plural(count, kind.noun)} in the text"
-            found.places.append(FileProblem(line, Problem(code, words, pointer), count))
+            found.places.append(FileProblem(line, Problem(kind.code, words, pointer), count))
 
 
 def _texts(row: Example) -> Iterator[tuple[str, str]]:

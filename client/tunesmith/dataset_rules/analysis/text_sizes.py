@@ -8,13 +8,28 @@ from tunesmith.dataset_rules.shapes import Example, PromptCompletion, utf8_lengt
 from tunesmith.dataset_rules.statistics import Statistics
 
 
-class TextSizes(Check):
-    """Adds up the prompts and completions."""
+class _Sizes(Check):
+    """What is added up of examples of any shape."""
 
     def __init__(self) -> None:
         self._prompts = 0
         self._completions = 0
         self._longest = 0
+        self._messages = 0
+
+    def measured(self, figures: Statistics) -> Statistics:
+        """With the bytes, and the messages of conversations."""
+        return replace(
+            figures,
+            prompt_bytes=self._prompts,
+            completion_bytes=self._completions,
+            longest_example_bytes=self._longest,
+            message_count=self._messages,
+        )
+
+
+class TextSizes(_Sizes):
+    """Adds up the prompts and completions."""
 
     def add(self, examples: Sequence[Example], numbers: Sequence[int]) -> None:
         """Add their sizes."""
@@ -26,24 +41,9 @@ class TextSizes(Check):
             if prompt + completion > self._longest:
                 self._longest = prompt + completion
 
-    def measured(self, figures: Statistics) -> Statistics:
-        """With the bytes."""
-        return replace(
-            figures,
-            prompt_bytes=self._prompts,
-            completion_bytes=self._completions,
-            longest_example_bytes=self._longest,
-        )
 
-
-class ConversationSizes(Check):
+class ConversationSizes(_Sizes):
     """Adds up the messages: what is learnt, and what it is learnt from."""
-
-    def __init__(self) -> None:
-        self._prompts = 0
-        self._completions = 0
-        self._longest = 0
-        self._messages = 0
 
     def add(self, examples: Sequence[Example], numbers: Sequence[int]) -> None:
         """Add their sizes."""
@@ -60,13 +60,3 @@ class ConversationSizes(Check):
             self._messages += len(row.messages)
             if whole > self._longest:
                 self._longest = whole
-
-    def measured(self, figures: Statistics) -> Statistics:
-        """With the bytes and messages."""
-        return replace(
-            figures,
-            prompt_bytes=self._prompts,
-            completion_bytes=self._completions,
-            longest_example_bytes=self._longest,
-            message_count=self._messages,
-        )

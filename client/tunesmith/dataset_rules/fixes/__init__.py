@@ -10,8 +10,9 @@ as one value, for a process of its own.
 """
 
 from tunesmith.dataset_rules.fixes.catalogue import FIXES, FixRule, Need
-from tunesmith.dataset_rules.fixes.job import Job, Outcome, run
-from tunesmith.dataset_rules.fixes.plan import Choice, Fix, Plan, Sample, Unfixable, propose
+from tunesmith.dataset_rules.fixes.job import Job, Outcome, run, write
+from tunesmith.dataset_rules.fixes.plan import Choice, Fix, Plan, Unfixable, propose
+from tunesmith.dataset_rules.fixes.samples import Sample
 from tunesmith.dataset_rules.fixes.summary import (
     Split,
     Summary,
@@ -47,4 +48,5 @@ __all__ = [
     "run",
     "summary",
     "upload_command",
+    "write",
 ]

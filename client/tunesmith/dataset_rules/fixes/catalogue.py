@@ -16,7 +16,15 @@ class Need(StrEnum):
     RECOMMENDED = "recommended"
     """Applied unless it is declined."""
     OPTIONAL = "optional"
-    """Applied only if it is named: whether it helps is for somebody who knows the data to say."""
+    """Applied only if it is named: whether it helps is for somebody who knows the data to say.
+
+    For secrets and personal data it is not even looked, else: that takes as long as all the rest.
+    """
+
+    @property
+    def always(self) -> bool:
+        """Whether it is applied whatever is chosen."""
+        return self in (Need.NECESSARY, Need.INHERENT)
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,10 @@ FIXES: Mapping[str, FixRule] = MappingProxyType(
         "TEXT_NUL": FixRule(_RECOMMENDED, "Take NUL characters out of the texts"),
         "COMPLETION_EMPTY": FixRule(_NECESSARY, "Remove rows with an empty completion"),
         "CHAT_NO_MESSAGES": FixRule(_NECESSARY, "Remove conversations without messages"),
+        "SECRET_FOUND": FixRule(_OPTIONAL, "Write placeholders in the place of secrets"),
+        "PERSONAL_DATA_FOUND": FixRule(
+            _OPTIONAL, "Write placeholders in the place of personal data"
+        ),
         # --- the whole -------------------------------------------------------------------------
         "DUPLICATE_ROWS": FixRule(_RECOMMENDED, "Remove rows that repeat an earlier one"),
         "LONG_ROWS": FixRule(_RECOMMENDED, "Remove rows of more than 10,000 characters"),

@@ -8,13 +8,15 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tunesmith.dataset_rules.catalogue import RULES
 from tunesmith.dataset_rules.findings import Problem, Severity
-from tunesmith.dataset_rules.fixes.rows import Batch, read_lines, read_piece, read_whole_piece
+from tunesmith.dataset_rules.fixes.batch import Batch
+from tunesmith.dataset_rules.fixes.rows import read_lines, read_piece, read_whole_piece
 from tunesmith.dataset_rules.inspector import MAX_LINE_BYTES
 from tunesmith.dataset_rules.shapes import Shape
 from tunesmith.dataset_rules.sources import Format, open_source
@@ -24,6 +26,12 @@ PIECE = 2**20
 _WORTH_CORES = 8 * PIECE
 _MOST_CORES = 4
 T = TypeVar("T")
+OnProgress = Callable[[int], object]
+"""Told the bytes of the file that were read, from its beginning each time it is gone through."""
+
+
+def no_progress(done: int) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +81,15 @@ class File:
     """Whether its bytes are JSON lines, so that it can be cut anywhere between two of them."""
     errors: list[tuple[int, Problem]] = field(default_factory=list, compare=False)
     """What ended the reading of a file of another format before its end, once it was read."""
+    on_progress: OnProgress = field(default=no_progress, compare=False)
 
     @classmethod
-    def open(cls, path: str | Path, format: Format | None = None) -> "File":
+    def open(
+        cls,
+        path: str | Path,
+        format: Format | None = None,
+        on_progress: OnProgress = no_progress,
+    ) -> "File":
         """Look at the beginning of a file, and see what it is."""
         with Path(path).open("rb") as file:
             source = open_source(
@@ -88,11 +102,23 @@ class File:
                 for _ in source.finish():
                     pass
         plain = source.format is Format.JSONL and not head.startswith(_NOT_TEXT)
-        return cls(str(path), source.format, format, plain)
+        return cls(str(path), source.format, format, plain, on_progress=on_progress)
 
     def pieces(self) -> Iterator[Piece]:
         """All of it, in order."""
         return self._cut() if self.plain else self._read()
+
+    def line_number(self, index: int, place: int) -> int:
+        """The line of the file on which a line of piece number `index` begins, both from 0.
+
+        Reads the file up to there: for a word about a row, not for every one.
+        """
+        pieces = self.pieces()
+        # a piece without numbers has all lines of the file
+        earlier = islice(pieces, index)
+        before = sum(each.data().count(b"\n") for each in earlier if not each.numbers)
+        piece = next(pieces)
+        return piece.numbers[place] if piece.numbers else before + place + 1
 
     @property
     def can_be_shared(self) -> bool:
@@ -109,6 +135,7 @@ class File:
                 stop = file.tell()
                 yield Piece(self.path, start, stop - start)
                 start = stop
+                self.on_progress(stop)
 
     def _read(self) -> Iterator[Piece]:
         source = open_source(
@@ -120,6 +147,7 @@ class File:
             while chunk := file.read(PIECE):
                 for rows in source.feed(chunk):
                     yield Piece(self.path, lines=rows.lines, numbers=rows.numbers)
+                self.on_progress(file.tell())
             for rows in source.finish():
                 yield Piece(self.path, lines=rows.lines, numbers=rows.numbers)
         self.errors[:] = [

@@ -1,6 +1,6 @@
 """Which fixes a file needs, in their order, each seen after those before it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,16 +16,14 @@ from tunesmith.dataset_rules.fixes.changes import (
     CutPrefix,
     EndWith,
     Lower,
-    changed_row,
 )
-from tunesmith.dataset_rules.fixes.pieces import Desk, File, desk
-from tunesmith.dataset_rules.fixes.rows import shape_of_first, shown
+from tunesmith.dataset_rules.fixes.pieces import Desk, File, OnProgress, desk, no_progress
+from tunesmith.dataset_rules.fixes.rows import shape_of_first
+from tunesmith.dataset_rules.fixes.samples import MOST, Quotes, Sample
 from tunesmith.dataset_rules.fixes.survey import Survey, View, survey
+from tunesmith.dataset_rules.sensitive import SENSITIVE_CODES, need
 from tunesmith.dataset_rules.shapes import Example, PromptCompletion, Shape
 from tunesmith.dataset_rules.sources import Format
-
-_SAMPLES = 3
-_END = 40
 
 
 class Unfixable(ValueError):
@@ -37,8 +35,6 @@ class Unfixable(ValueError):
             f"{plural(count, 'row')} cannot be mended here, the first on line {line:,}:"
             f" {problem.message} ({problem.code})"
         )
-        self.faults = tuple(faults)
-        self.count = count
 
 
 @dataclass(frozen=True)
@@ -56,29 +52,22 @@ class Choice:
         for code in sorted(self.named | self.declined):
             if code not in FIXES:
                 raise ValueError(f"there is no fix {code[:64]!r}; there are: {', '.join(FIXES)}")
-        if necessary := sorted(
-            code for code in self.declined if FIXES[code].need in (Need.NECESSARY, Need.INHERENT)
-        ):
+        if necessary := sorted(code for code in self.declined if FIXES[code].need.always):
             raise ValueError(f"{necessary[0]} cannot be left out: {FIXES[necessary[0]].need}")
 
     def takes(self, code: str) -> bool:
         """Whether a fix that is proposed is to be applied."""
         need = FIXES[code].need
-        if need in (Need.NECESSARY, Need.INHERENT):
+        if need.always:
             return True
         if code in self.declined:
             return False
         return code in self.named or (self.recommended and need is Need.RECOMMENDED)
 
-
-@dataclass(frozen=True)
-class Sample:
-    """A row, or the text that changes in it, before and after a fix; excerpts."""
-
-    line: int
-    before: str
-    after: str
-    """Empty if the row goes."""
+    @property
+    def redacted(self) -> frozenset[str]:
+        """The codes of the findings that tell of what is to be redacted."""
+        return frozenset(filter(self.takes, SENSITIVE_CODES))
 
 
 @dataclass(frozen=True)
@@ -112,6 +101,8 @@ class Plan:
     faults: tuple[tuple[int, Problem], ...] = ()
     """The first rows that no fix can mend, by line."""
     fault_count: int = 0
+    unquotable: frozenset[str] = frozenset()
+    """Columns of which nothing may be quoted: what is secret there is not recognised any more."""
 
     @property
     def changes_anything(self) -> bool:
@@ -126,14 +117,21 @@ def propose(
     shape: Shape | None = None,
     choice: Choice | None = None,
     cores: int | None = None,
+    on_progress: OnProgress = no_progress,
 ) -> Plan:
-    """What would mend the file. OSError if it cannot be read."""
-    file = File.open(path, format)
+    """What would mend the file. OSError if it cannot be read.
+
+    SensitiveUnavailable if secrets or personal data are to go and cannot be recognised here.
+    """
+    choice = choice or Choice()
+    if choice.redacted:
+        need()
+    file = File.open(path, format, on_progress)
     shape = shape or _shape(file)
     if shape is None:
         return _nothing(file)
     with desk(file, cores) as at:
-        return _Planner(file, shape, choice or Choice(), at).plan()
+        return _Planner(file, shape, choice, at).plan()
 
 
 def _shape(file: File) -> Shape | None:
@@ -154,9 +152,10 @@ class _Planner:
         self._file = file
         self._choice = choice
         self._desk = at
-        self._view = View(shape)
+        self._view = View(shape, redacted=choice.redacted)
         self._fixes: list[Fix] = []
         self._seen = Survey()
+        self._quotes = Quotes()
 
     def plan(self) -> Plan:
         """The plan."""
@@ -183,6 +182,7 @@ class _Planner:
             self._view,
             (*first.faults, *self._file.errors),
             first.fault_count + len(self._file.errors),
+            frozenset(filter(self._is_unquotable, ("prompt", "completion"))),
         )
 
     def _look(self) -> None:
@@ -193,7 +193,7 @@ class _Planner:
         rule = FIXES[code]
         taken = self._choice.takes(code)
         self._fixes.append(
-            Fix(code, rule.need, title or rule.title, count, tuple(samples[:_SAMPLES]), taken)
+            Fix(code, rule.need, title or rule.title, count, tuple(samples[:MOST]), taken)
         )
         return taken
 
@@ -204,7 +204,11 @@ class _Planner:
             self._add("FORMAT_NOT_JSONL", self._seen.row_count, (), f"Write {words} as JSON lines")
         for code in FIXES:
             if mended := self._seen.mended.get(code):
-                self._add(code, mended.count, [Sample(*each) for each in mended.samples])
+                samples = [
+                    Sample(line, self._quotes.line(before), self._quotes.line(after))
+                    for line, before, after in mended.samples
+                ]
+                self._add(code, mended.count, samples)
 
     def _rows_that_go(self) -> None:
         repeated, long = self._seen.repeated, self._seen.long
@@ -215,7 +219,7 @@ class _Planner:
             long = {
                 piece: left
                 for piece, lines in long.items()
-                if (left := [line for line in lines if line not in frozenset(gone.get(piece, ()))])
+                if (left := sorted(frozenset(lines).difference(gone.get(piece, ()))))
             }
             if long and self._add("LONG_ROWS", _total(long), self._removed(long)):
                 for piece, lines in long.items():
@@ -236,16 +240,18 @@ class _Planner:
         for column in ("prompt", "completion"):
             if getattr(self._seen.columns, column).mostly_upper:
                 self._resurveyed(f"{column.upper()}_UPPER_CASE", Lower(column))
-        self._separator()
+        if rules.lacks_separator(self._seen.columns):
+            self._ended("prompt", "PROMPT_SUFFIX_MISSING", Columns.separator)
         if prefix := rules.removable_prompt_prefix(self._seen.columns):
-            words = f"Cut “{excerpt(prefix)}” off the beginning of each prompt (only if named)"
+            words = f"{self._cut('prompt', prefix)} (only if named)"
             change: Change = CutPrefix("prompt", len(prefix))
             self._resurveyed("PROMPT_PREFIX_COMMON", change, words)
         if prefix := rules.removable_completion_prefix(self._seen.columns):
-            words = f"Cut “{excerpt(prefix)}” off the beginning of each completion"
+            words = self._cut("completion", prefix)
             change = CutPrefix("completion", len(prefix), keep_blank=prefix.startswith(" "))
             self._resurveyed("COMPLETION_PREFIX_COMMON", change, words)
-        self._ending()
+        if rules.lacks_ending(self._seen.columns):
+            self._ended("completion", "COMPLETION_SUFFIX_MISSING", Columns.ending)
         if without := self._seen.columns.completion.without_blank:
             change = BeginWithBlank("completion")
             if self._add("COMPLETION_SPACE_MISSING", without, self._shown(change)):
@@ -255,27 +261,27 @@ class _Planner:
                 else:
                     self._look()  # what differed by the blank is the same now
 
-    def _separator(self) -> None:
-        if not rules.lacks_separator(self._seen.columns):
-            return
-        columns = self._searched("prompt")
-        text = columns.separator()
-        change = EndWith("prompt", text)
-        words = f"End each prompt with “{excerpt(text)}”"
-        if self._add("PROMPT_SUFFIX_MISSING", columns.row_count, self._shown(change), words):
-            self._view = self._view.then(change)
-            columns.prompt.end_with(text)
+    def _cut(self, column: str, prefix: str) -> str:
+        shown = "" if self._is_unquotable(column) else f" “{self._quotes.text(prefix)}”"
+        return f"Cut{shown} off the beginning of each {column}"
 
-    def _ending(self) -> None:
-        if not rules.lacks_ending(self._seen.columns):
-            return
-        columns = self._searched("completion")
-        text = columns.ending()
-        change = EndWith("completion", text)
-        words = f"End each completion with “{excerpt(text)}”"
-        if self._add("COMPLETION_SUFFIX_MISSING", columns.row_count, self._shown(change), words):
+    def _is_unquotable(self, column: str) -> bool:
+        """Whether what all texts of a column share may be a secret, by now in lower case."""
+        return any(
+            self._quotes.private(row, column)
+            for _, row in self._seen.head
+            if Lower(column) in self._view.changes and isinstance(row, PromptCompletion)
+        )
+
+    def _ended(self, column: str, code: str, text: Callable[[Columns], str]) -> None:
+        """Propose to end each text of a column with one that stands in none of them."""
+        columns = self._searched(column)
+        end = text(columns)
+        change = EndWith(column, end)
+        words = f"End each {column} with “{excerpt(end)}”"
+        if self._add(code, columns.row_count, self._shown(change), words):
             self._view = self._view.then(change)
-            columns.completion.end_with(text)
+            getattr(columns, column).end_with(end)
 
     def _searched(self, column: str) -> Columns:
         """The columns, with what is needed to choose a text that stands in no row."""
@@ -292,28 +298,19 @@ class _Planner:
             self._seen = seen
 
     def _shown(self, change: Change) -> list[Sample]:
-        """The first rows before and after a change, at the end of the text that it is about."""
-        samples = []
-        for line, row in self._seen.head:
-            if not isinstance(row, PromptCompletion):
-                continue
-            before = getattr(changed_row(self._view.changes, row), change.column)
-            after = change.texts([before])[0]
-            if isinstance(change, EndWith):
-                samples.append(Sample(line, _tail(before), _tail(after)))
-            else:
-                samples.append(Sample(line, excerpt(before), excerpt(after)))
-        return samples
+        """The first rows before and after a change."""
+        samples = [
+            self._quotes.changed(line, row, self._view.changes, change)
+            for line, row in self._seen.head
+            if isinstance(row, PromptCompletion)
+        ]
+        return [sample for sample in samples if sample is not None]
 
     def _removed(self, places: Mapping[int, Sequence[int]]) -> list[Sample]:
         return [
-            Sample(line, shown(row), "")
-            for line, row in islice(_rows_at(self._file, self._view, places), _SAMPLES)
+            Sample(line, self._quotes.row(row), "")
+            for line, row in islice(_rows_at(self._file, self._view, places), MOST)
         ]
-
-
-def _tail(text: str) -> str:
-    return excerpt(text) if len(text) <= _END else "…" + excerpt(text[-_END:], _END + 19)
 
 
 def _total(places: Mapping[int, Sequence[int]]) -> int:
@@ -329,7 +326,7 @@ def _rows_at(
         if index not in places:
             lines += 0 if piece.numbers else piece.data().count(b"\n")
             continue
-        batch = piece.rows(view.shape, keep_nul=view.keep_nul)
+        batch = view.read(index, piece)
         wanted = frozenset(places[index])
         for place, row in zip(batch.indices, batch.examples, strict=True):
             if place in wanted:

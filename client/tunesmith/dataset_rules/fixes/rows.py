@@ -1,18 +1,16 @@
 """The rows of a piece of a file, mended where that is one row's own affair."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from io import BytesIO
 from itertools import islice
-from typing import Any
 
 import msgspec
 
 from tunesmith.dataset_rules.catalogue import NOT_TRAINED, RULES
 from tunesmith.dataset_rules.examine import Verdict, examine
-from tunesmith.dataset_rules.examples import plain
-from tunesmith.dataset_rules.excerpts import excerpt
 from tunesmith.dataset_rules.findings import Problem, Severity
+from tunesmith.dataset_rules.fixes.batch import LISTED_FAULTS, Batch, Mended, joined, without
+from tunesmith.dataset_rules.fixes.samples import MOST
 from tunesmith.dataset_rules.scan import structural_quotes
 from tunesmith.dataset_rules.shapes import (
     Chat,
@@ -22,14 +20,10 @@ from tunesmith.dataset_rules.shapes import (
     decode_prompt_completion,
 )
 
-_SAMPLES = 3
 _REMOVES_ROW = frozenset({"COMPLETION_EMPTY", "CHAT_NO_MESSAGES"})
 _NAMES = ("prompt", "completion", "messages")
 _NOT_DIVIDED = 2**13
 """Bytes; in a smaller piece lines are looked at one by one."""
-_LISTED_FAULTS = 20
-_FEW = 64
-"""So many rows are taken out of a list one by one; of more, a new list is made."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -52,37 +46,6 @@ _decode_lenient = msgspec.json.Decoder(_Lenient).decode
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass
-class Mended:
-    """How often one fix was needed, and some of the rows."""
-
-    count: int = 0
-    samples: list[tuple[int, str, str]] = field(default_factory=list)
-    """The index of the line, and the row before and after, as excerpts; empty if it went."""
-
-    def add(self, index: int, before: bytes, after: str) -> None:
-        """Count one more."""
-        self.count += 1
-        if len(self.samples) < _SAMPLES:
-            self.samples.append((index, excerpt(before[:400].decode("utf-8", "replace")), after))
-
-
-@dataclass
-class Batch:
-    """The rows of one piece."""
-
-    examples: list[Any] = field(default_factory=list)
-    indices: Sequence[int] = ()
-    """The line of each within the piece, from 0."""
-    line_count: int = 0
-    mended: dict[str, Mended] = field(default_factory=dict)
-    faults: list[tuple[int, Problem]] = field(default_factory=list)
-    """The first rows that nothing can mend but somebody's judgement, with why."""
-    fault_count: int = 0
-    whole: bool = False
-    """Whether it was decoded in one go: `read_whole_piece` finds the same rows in it."""
-
-
 def read_piece(data: bytes, shape: Shape, *, keep_nul: bool = False) -> Batch:
     """The rows of whole lines of JSON."""
     if shape is Shape.PROMPT_COMPLETION:
@@ -91,7 +54,7 @@ def read_piece(data: bytes, shape: Shape, *, keep_nul: bool = False) -> Batch:
         if len(data) > _NOT_DIVIDED and (middle := data.find(b"\n", len(data) // 2) + 1):
             # only some lines are odd, most of the time: the others need not be read one by one
             first = read_piece(data[:middle], shape, keep_nul=keep_nul)
-            return _joined(first, read_piece(data[middle:], shape, keep_nul=keep_nul))
+            return joined(first, read_piece(data[middle:], shape, keep_nul=keep_nul))
     return read_lines(BytesIO(data).readlines(), shape, keep_nul=keep_nul)
 
 
@@ -99,22 +62,6 @@ def read_whole_piece(data: bytes) -> Batch:
     """As `read_piece`, of one that was `whole` when it was read before; but nothing is counted."""
     rows = _decode_fields(data)
     return without(Batch(rows, range(len(rows)), len(rows), whole=True), _empty(rows))
-
-
-def without(batch: Batch, places: Sequence[int]) -> Batch:
-    """The batch without the rows at these places among them, which ascend."""
-    if not places:
-        return batch
-    rows, indices = batch.examples, batch.indices
-    if len(places) > _FEW:
-        gone = frozenset(places)
-        rows = [row for place, row in enumerate(rows) if place not in gone]
-        indices = [index for place, index in enumerate(indices) if place not in gone]
-    else:
-        rows, indices = list(rows), list(indices)
-        for place in reversed(places):
-            del rows[place], indices[place]
-    return replace(batch, examples=rows, indices=indices)
 
 
 def _empty(rows: Sequence[PromptCompletion]) -> Sequence[int]:
@@ -132,32 +79,12 @@ def _decoded(data: bytes, rows: list[PromptCompletion]) -> Batch:
         batch.mended["CRLF"] = Mended(crlf)
     if places := _empty(rows):
         empty = batch.mended["COMPLETION_EMPTY"] = Mended()
-        shown = places[:_SAMPLES]
+        shown = places[:MOST]
         lines = list(islice(BytesIO(data), shown[-1] + 1))
         for place in shown:
-            empty.add(place, lines[place], "")
+            empty.add(place, lines[place])
         empty.count = len(places)
     return without(batch, places)
-
-
-def _joined(first: Batch, second: Batch) -> Batch:
-    """Two pieces as one."""
-    offset = first.line_count
-    joined = Batch(
-        first.examples + second.examples,
-        [*first.indices, *(offset + index for index in second.indices)],
-        offset + second.line_count,
-        first.mended,
-        [*first.faults, *((offset + index, problem) for index, problem in second.faults)],
-        first.fault_count + second.fault_count,
-    )
-    joined.faults = joined.faults[:_LISTED_FAULTS]
-    for code, more in second.mended.items():
-        mended = joined.mended.setdefault(code, Mended())
-        mended.count += more.count
-        for index, before, after in more.samples[: _SAMPLES - len(mended.samples)]:
-            mended.samples.append((offset + index, before, after))
-    return joined
 
 
 def read_lines(lines: Sequence[bytes], shape: Shape, *, keep_nul: bool = False) -> Batch:
@@ -236,16 +163,15 @@ class _Reader:
         if not loose.completion:
             return None
         row = PromptCompletion(loose.prompt, loose.completion)
-        self._mended("FIELD_UNKNOWN").add(index, line, shown(row))
+        self._mended("FIELD_UNKNOWN").add(index, line, row)
         return row
 
     def _examined(self, index: int, line: bytes) -> Example | None:
-        verdict = examine(line, self._shape, explain=self.batch.fault_count < _LISTED_FAULTS)
+        verdict = examine(line, self._shape, explain=self.batch.fault_count < LISTED_FAULTS)
         if _wants_names(verdict) and (renamed := _renamed(line)) is not None:
             again = examine(renamed, self._shape)
             if not _wants_names(again):
-                after = shown(again.example) if again.example else ""
-                self._mended("FIELD_CASE").add(index, line, after)
+                self._mended("FIELD_CASE").add(index, line, again.example)
                 marks = [problem for problem in verdict.problems if problem.code == "BOM"]
                 verdict = Verdict(again.example, (*marks, *again.problems), again.shape)
         return self._judged(index, line, verdict)
@@ -258,27 +184,27 @@ class _Reader:
             if (problem in errors and problem.code not in _REMOVES_ROW) or (
                 problem.code in NOT_TRAINED
             ):
-                if len(self.batch.faults) < _LISTED_FAULTS:
+                if len(self.batch.faults) < LISTED_FAULTS:
                     self.batch.faults.append((index, problem))
                 self.batch.fault_count += 1
                 return None
         for code in ("BOM", "BLANK_LINE"):
             if code in codes:
-                self._mended(code).add(index, line, "")
+                self._mended(code).add(index, line)
         for problem in errors:
-            self._mended(problem.code).add(index, line, "")
+            self._mended(problem.code).add(index, line)
             return None
         example = verdict.example
         if example is None:
             return None
         if "FIELD_UNKNOWN" in codes:
-            self._mended("FIELD_UNKNOWN").add(index, line, shown(example))
+            self._mended("FIELD_UNKNOWN").add(index, line, example)
         if "TEXT_NUL" in codes:
             bare = example if self._keep_nul else _without_nul(example)
             if bare is None:
-                self._mended("COMPLETION_EMPTY").add(index, line, "")
+                self._mended("COMPLETION_EMPTY").add(index, line)
                 return None
-            self._mended("TEXT_NUL").add(index, line, shown(bare))
+            self._mended("TEXT_NUL").add(index, line, bare)
             return bare
         return example
 
@@ -327,8 +253,3 @@ def _without_nul(example: Example) -> Example | None:
         )
         return Chat(turns)
     return example
-
-
-def shown(example: Example) -> str:
-    """A row as an excerpt."""
-    return excerpt(_encode(plain(example)).decode())

@@ -8,7 +8,9 @@ from pathlib import PurePath
 
 from tunesmith.dataset_rules.column_rules import column_problems
 from tunesmith.dataset_rules.columns import Column, Columns
+from tunesmith.dataset_rules.excerpts import Quotable
 from tunesmith.dataset_rules.fixes.plan import Fix, Plan
+from tunesmith.dataset_rules.sensitive import quotable
 from tunesmith.dataset_rules.shapes import Shape
 from tunesmith.dataset_rules.sources import Format
 from tunesmith.dataset_rules.split import validation_count
@@ -78,7 +80,7 @@ class Summary:
     class_count: int
     """Of a classification, when prepared; else 0."""
     positive_class: str
-    """Of two classes the one that is more frequent, or came first."""
+    """Of two classes the more frequent, or the one that came first; empty if it is private."""
     prompt_suffix: str
     completion_suffix: str
     split: Split | None
@@ -86,7 +88,7 @@ class Summary:
 
 def summary(plan: Plan) -> Summary:
     """The plan in plain values."""
-    after = plan.after
+    after, quote = plan.after, quotable()
     classifies = plan.shape is Shape.PROMPT_COMPLETION and after.classifies
     return Summary(
         shape=plan.shape,
@@ -96,7 +98,7 @@ def summary(plan: Plan) -> Summary:
         fixes=plan.fixes,
         notes=tuple(
             Note(problem.code, problem.message, problem.suggestion, count)
-            for problem, count in column_problems(plan.before)
+            for problem, count in column_problems(plan.before, quote)
         ),
         faults=tuple(
             Fault(line, problem.code, problem.pointer, problem.message, problem.suggestion)
@@ -105,9 +107,9 @@ def summary(plan: Plan) -> Summary:
         fault_count=plan.fault_count,
         task=_task(plan.shape, after),
         class_count=after.classes if classifies else 0,
-        positive_class=_positive(after) if classifies else "",
-        prompt_suffix=_ending(after.prompt),
-        completion_suffix="" if classifies else _ending(after.completion),
+        positive_class=_positive(plan, quote) if classifies else "",
+        prompt_suffix=_ending(plan, "prompt", quote),
+        completion_suffix="" if classifies else _ending(plan, "completion", quote),
         split=_split(after) if classifies else None,
     )
 
@@ -122,13 +124,17 @@ def _task(shape: Shape | None, columns: Columns) -> Task | None:
     return Task.CLASSIFICATION if columns.classifies else Task.CONDITIONAL
 
 
-def _ending(column: Column) -> str:
-    return "" if column.identical or column.row_count < 2 else column.ending
+def _ending(plan: Plan, name: str, quote: Quotable) -> str:
+    column: Column = getattr(plan.after, name)
+    if column.identical or column.row_count < 2 or name in plan.unquotable:
+        return ""
+    return quote(column.ending)
 
 
-def _positive(columns: Columns) -> str:
-    labels = columns.distinct.labels
-    if not labels or len(labels) != 2:
+def _positive(plan: Plan, quote: Quotable) -> str:
+    labels, before = plan.after.distinct.labels, plan.before.distinct.labels
+    # as they were before: a secret in lower case is not recognised
+    if not labels or len(labels) != 2 or any(quote(label) != label for label in before or labels):
         return ""
     return max(labels, key=lambda label: labels[label])
 

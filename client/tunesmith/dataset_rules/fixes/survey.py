@@ -11,9 +11,9 @@ from typing import Any
 from tunesmith.dataset_rules.column_rules import LONG_ROW
 from tunesmith.dataset_rules.columns import Columns
 from tunesmith.dataset_rules.findings import Problem
+from tunesmith.dataset_rules.fixes.batch import Batch, Mended, redacted, without
 from tunesmith.dataset_rules.fixes.changes import Change, changed
 from tunesmith.dataset_rules.fixes.pieces import Desk, File, Piece
-from tunesmith.dataset_rules.fixes.rows import Batch, Mended, without
 from tunesmith.dataset_rules.shapes import Example, Shape
 
 _HEAD = 3
@@ -25,6 +25,8 @@ class View:
 
     shape: Shape
     keep_nul: bool = False
+    redacted: frozenset[str] = frozenset()
+    """The codes of the findings that tell of what is redacted."""
     dropped: Mapping[int, Sequence[int]] = field(default_factory=dict)
     """By piece, the lines that are left out, counted from its beginning."""
     odd: frozenset[int] | None = None
@@ -51,7 +53,8 @@ class View:
     def read(self, index: int, piece: Piece) -> Batch:
         """The rows of piece number `index`, mended."""
         whole = self.odd is not None and index not in self.odd
-        return piece.rows(self.shape, keep_nul=self.keep_nul, whole=whole)
+        rows = piece.rows(self.shape, keep_nul=self.keep_nul, whole=whole)
+        return redacted(rows, self.redacted)
 
 
 def _positions(batch: Batch, lines: Sequence[int]) -> Sequence[int]:

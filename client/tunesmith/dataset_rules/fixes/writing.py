@@ -51,11 +51,19 @@ class CannotSplit(ValueError):
     """The rows cannot be split as asked; the words say why."""
 
 
+class NothingLeft(ValueError):
+    """No row is left to be written."""
+
+
+class _Ungrouped(Exception):
+    """A row has no value to group it by. The numbers of its piece, and of its line in that."""
+
+
 def apply(plan: Plan, path_out: str | Path, *, cores: int | None = None) -> Prepared:
     """Write the file that the plan makes: one JSON object a line, UTF-8, letters as they are.
 
     `path_out` is there in full or not at all. Raises Unfixable if rows are left that nothing can
-    mend, ValueError if no row is left, and OSError.
+    mend, NothingLeft if no row is, and OSError.
     """
     with Draft.beside(Path(path_out).parent) as draft, _complete(path_out) as file:
         size = 0
@@ -80,10 +88,15 @@ def apply_split(
     classes: array[int] = array("q")
     blocks: list[_Block] = []
     with Draft.beside(Path(training_out).parent) as draft:
-        for block in _blocks(plan, choice, draft, cores):
-            hashes.extend(block.marks)
-            classes.extend(block.classes)
-            blocks.append(block._replace(marks=(), classes=()))
+        try:
+            for block in _blocks(plan, choice, draft, cores):
+                hashes.extend(block.marks)
+                classes.extend(block.classes)
+                blocks.append(block._replace(marks=(), classes=()))
+        except _Ungrouped as error:
+            line = plan.file.line_number(*error.args)
+            what = f"line {line:,} has no value at {excerpt(choice.group_by)}"
+            raise CannotSplit(what) from None
         rows = len(hashes)
         count = validation_count(rows, choice.validation_share)
         chosen = choose(hashes, classes, count, grouped=bool(choice.group_by))
@@ -143,7 +156,7 @@ def _blocks(
     if plan.fault_count:
         raise Unfixable(plan.faults, plan.fault_count)
     if plan.view is None or not plan.rows_after:
-        raise ValueError("no example is left")
+        raise NothingLeft("no example is left")
     view = plan.view
     if split is not None and not (split.stratified and plan.after.classifies):
         split = replace(split, stratified=False)
@@ -176,23 +189,25 @@ def _rewritten(
         return _Block(content)
     written = BytesIO(block).readlines()
     if split.group_by:
-        lines = piece.all_lines()
-        names = [_group(lines[place], split.group_by) for place in places]
+        lines, names = piece.all_lines(), []
+        for place in places:
+            name = _group(lines[place], split.group_by)
+            if name is None:
+                raise _Ungrouped(index, place)
+            names.append(name)
     else:
         names = written
     classes = array("q", map(hash, completions) if split.stratified else ())
     return _Block(content, marks(names, split.seed), classes, array("L", map(len, written)))
 
 
-def _group(line: bytes, pointer: str) -> bytes:
-    """The value by which a row is grouped, as JSON."""
-    value = msgspec.json.decode(line.removeprefix(b"\xef\xbb\xbf"))
-    for step in pointer.split("/")[1:]:
-        step = step.replace("~1", "/").replace("~0", "~")
-        try:
+def _group(line: bytes, pointer: str) -> bytes | None:
+    """The value by which a row is grouped, as JSON; None if it has none."""
+    try:
+        value = msgspec.json.decode(line.removeprefix(b"\xef\xbb\xbf"))
+        for step in pointer.split("/")[1:]:
+            step = step.replace("~1", "/").replace("~0", "~")
             value = value[int(step)] if isinstance(value, list) else value[step]
-        except (KeyError, IndexError, TypeError, ValueError):
-            raise CannotSplit(
-                f"a row has no value at {excerpt(pointer)}: {excerpt(line[:200].decode())}"
-            ) from None
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return None  # also one in whose other fields something is so odd that nobody can look
     return _encoder.encode(value)

@@ -9,8 +9,9 @@ Nothing that is recognised is ever repeated: a finding tells the kind and the pl
 from importlib.util import find_spec
 from typing import Final
 
-from tunesmith.dataset_rules.sensitive.judging import SENSITIVE_CODES, holds_sensitive, judged
-from tunesmith.dataset_rules.sensitive.kinds import Kind, Match, Policy
+from tunesmith.dataset_rules.excerpts import Quotable
+from tunesmith.dataset_rules.sensitive.judging import holds_sensitive, judged
+from tunesmith.dataset_rules.sensitive.kinds import SENSITIVE_CODES, Kind, Match, Policy
 
 __all__ = [
     "INSTALL",
@@ -23,6 +24,7 @@ __all__ = [
     "is_installed",
     "judged",
     "need",
+    "quotable",
 ]
 
 INSTALL: Final = "pip install 'tunesmith[sensitive]'"
@@ -46,3 +48,12 @@ def need() -> None:
     """Raise SensitiveUnavailable if they are not."""
     if not is_installed():
         raise SensitiveUnavailable
+
+
+def quotable() -> Quotable:
+    """What of a text may be quoted: the text without what is recognised, where that can be done."""
+    if not is_installed():
+        return str
+    from tunesmith.dataset_rules.sensitive.redaction import redact_text
+
+    return redact_text

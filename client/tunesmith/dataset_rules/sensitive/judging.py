@@ -1,14 +1,10 @@
 """What a policy makes of a report."""
 
 from dataclasses import replace
-from typing import Final
 
 from tunesmith.dataset_rules.findings import Finding, Severity
 from tunesmith.dataset_rules.report import Report
-from tunesmith.dataset_rules.sensitive.kinds import Policy
-
-SENSITIVE_CODES: Final = ("SECRET_FOUND", "PERSONAL_DATA_FOUND")
-"""The rules that tell of secrets and of personal data."""
+from tunesmith.dataset_rules.sensitive.kinds import SENSITIVE_CODES, Policy
 
 
 def holds_sensitive(report: Report) -> bool:

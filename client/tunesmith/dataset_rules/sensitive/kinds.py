@@ -1,7 +1,7 @@
 """What is recognised, and what a tenant wants done about it."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Kind(StrEnum):
@@ -23,6 +23,11 @@ class Kind(StrEnum):
     def is_secret(self) -> bool:
         """Whether it opens something, rather than tells of somebody."""
         return self.name.startswith("SECRET_")
+
+    @property
+    def code(self) -> str:
+        """The code of the finding that tells of it, and of the fix that takes it out."""
+        return "SECRET_FOUND" if self.is_secret else "PERSONAL_DATA_FOUND"
 
     @property
     def placeholder(self) -> str:
@@ -48,6 +53,10 @@ _NOUNS = {
     Kind.IP_ADDRESS: "IP address",
     Kind.CRYPTO_ADDRESS: "crypto wallet",
 }
+
+
+SENSITIVE_CODES: Final = ("SECRET_FOUND", "PERSONAL_DATA_FOUND")
+"""The rules that tell of secrets and of personal data."""
 
 
 class Match(NamedTuple):

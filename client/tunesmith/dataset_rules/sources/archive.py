@@ -24,7 +24,7 @@ _BROKEN = (
     struct.error,
     EOFError,
     IndexError,
-    NotImplementedError,
+    NotImplementedError,  # zipfile's, for a way of packing that it does not know
     OSError,
     OverflowError,
     RuntimeError,
