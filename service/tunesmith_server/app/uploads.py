@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 import structlog
-from tunesmith.dataset_rules import Format, Shape
+from tunesmith.dataset_rules import Format, Report, Shape
 
 from tunesmith_server.app.admission import Admission, UsageRow
 from tunesmith_server.app.commands import Call, Commands, refuse_suspended
@@ -79,6 +79,8 @@ class Sent:
     """What the whole is to have; empty if nothing is said."""
     keep_seconds: Callable[[], int | None] = lambda: None
     """How long the dataset is to be kept; None is for good."""
+    accept: Callable[[Report], None] = lambda report: None
+    """Raises what it likes if the findings do not please: then nothing becomes a version."""
 
 
 @dataclass(frozen=True)
@@ -273,6 +275,7 @@ class Uploads:
         except ChecksumMismatch as error:
             raise _Hopeless(error) if kept else error from None
         check_expiry(keep := sent.keep_seconds())
+        sent.accept(report)
         now = self._clock.now()
         new = NewVersion(
             name=name,
