@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,8 +110,7 @@ parts = [c["choices"][0]["text"] for c in openai.Completion.create(model=model, 
 @works(CURL, "completions with the fine-tuned model, a bare colon in its name")
 @works(CURL, "-F purpose=fine-tune -F file=@…", "a job, its events, a model and its deletion")
 async def test_curl_as_in_the_guide(desk: Desk):
-    if not shutil.which("curl"):
-        pytest.skip("there is no curl on this machine")
+    environments.need("curl")
     key, base = ("-H", f"Authorization: Bearer {desk.account.key}"), desk.account.base
     curl = Command("curl", "-sS", "--fail-with-body", *key, cwd=desk.folder)
     json_type = ("-H", "Content-Type: application/json")
