@@ -249,6 +249,8 @@ class FineTune:
     model: str | None = None
     """Id of the tuned model, set in SUCCEEDED and STOPPED_AT_LIMIT alone."""
     model_digest: str | None = None
+    results_bytes: int | None = None
+    """Size of results.csv, set with `model`; None of runs that ended before it was counted."""
     stopping: str = ""
     """Why it is asked to pause or to end early: CALLER, TENANT_SUSPENDED or BUDGET_REACHED."""
     stopped_at: str = ""

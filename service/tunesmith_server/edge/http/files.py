@@ -7,11 +7,11 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
-from tunesmith import results
 from tunesmith.dataset_rules import Report, Severity, decode_report
 
 from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.app.fine_tunes import FineTunes
+from tunesmith_server.app.results import results_csv
 from tunesmith_server.app.uploads import Piece, Sent, Upload, Uploads
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.dataset import Dataset, DatasetState
@@ -76,7 +76,7 @@ class FileEndpoints:
         caller = incoming.principal
         datasets = every(lambda page: self._datasets.list(caller, OWN, page))
         found = [file_object(each) async for each in datasets]
-        found += [results_object(run, 0) async for run in self._ended_runs(caller)]
+        found += [results_object(run) async for run in self._ended_runs(caller)]
         if purpose := query.get("purpose"):
             found = [file for file in found if file["purpose"] == purpose]
         # sorting keeps the order within a second, so the oldest first are the newest first turned
@@ -92,8 +92,7 @@ class FileEndpoints:
         """One file."""
         id = incoming.path("file")
         if run := await self._run(incoming.principal, id):
-            text = await self.results(incoming.principal, run)
-            return json_response(results_object(run, len(text)))
+            return json_response(results_object(run))
         return json_response(file_object(await self.dataset(incoming.principal, id)))
 
     async def content(self, incoming: Incoming) -> Response:
@@ -130,11 +129,7 @@ class FileEndpoints:
 
     async def results(self, caller: Principal, run: FineTune) -> bytes:
         """`results.csv` of a run."""
-        rows = [
-            (int(event.data["step"]), event.data["values"])
-            async for event in self._runs.results(caller, run.name)
-        ]
-        return results.csv_text(rows).encode()
+        return results_csv(await self._runs.results(caller, run.name))
 
     async def file_of(self, caller: Principal, id: str) -> dict[str, Any]:
         """The file under this id, as jobs show it, also when it is deleted by now."""
@@ -206,11 +201,10 @@ def file_object(dataset: Dataset) -> dict[str, Any]:
     )
 
 
-def results_object(run: FineTune, size: int) -> dict[str, Any]:
-    """The results of a run as a file; lists do not say its size, which is not known beforehand."""
-    return _file(
-        results_id(run), RESULTS, "compiled_results.csv", size, run.end_time, "processed", None
-    )
+def results_object(run: FineTune) -> dict[str, Any]:
+    """The results of a run as a file."""
+    name, size = "compiled_results.csv", run.results_bytes or 0
+    return _file(results_id(run), RESULTS, name, size, run.end_time, "processed", None)
 
 
 def base_name(file_name: str) -> str:

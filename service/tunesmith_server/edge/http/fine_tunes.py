@@ -189,7 +189,7 @@ class LegacyEndpoints:
             "model": await self._runs.base_name(caller, run, legacy=True),
             "training_files": [await self._files.file_of(caller, id) for id in files],
             "validation_files": [await self._files.file_of(caller, id) for id in validation],
-            "result_files": [results_object(run, 0)] if has_results(run) else [],
+            "result_files": [results_object(run)] if has_results(run) else [],
             "created_at": int(run.create_time.timestamp()),
             "updated_at": int(run.update_time.timestamp()),
             "status": _STATUS.get(STATUS[run.state], STATUS[run.state]),
