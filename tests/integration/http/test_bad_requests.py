@@ -86,3 +86,8 @@ async def test_a_delete_that_is_repeated_with_its_key_gets_the_first_answer(acme
         first, again = [json_of(await acme.http.delete(path, headers=key)) for _ in range(2)]
         assert first == again
         assert error_of(await acme.http.delete(path), 404)
+
+
+async def test_an_order_that_is_none_is_a_bad_request(acme: Tenant):
+    error = error_of(await acme.http.get("/v1/files", params={"order": "up"}), 400)
+    assert (error["param"], "asc" in error["message"]) == ("order", True)

@@ -81,7 +81,10 @@ class FileEndpoints:
             found = [file for file in found if file["purpose"] == purpose]
         # sorting keeps the order within a second, so the oldest first are the newest first turned
         found.sort(key=lambda file: file["created_at"], reverse=True)
-        if query.get("order") == "asc":
+        order = query.get("order", "desc")
+        if order not in ("asc", "desc"):
+            raise refused(f"'{order[:20]}' is not one of ['asc', 'desc'] - 'order'", "order")
+        if order == "asc":
             found.reverse()
         page, more = await page_after(
             found, query, lambda file: str(file["id"]), default=_MOST_FILES, most=_MOST_FILES

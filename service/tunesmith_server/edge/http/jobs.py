@@ -1,5 +1,6 @@
 """The modern `/v1/fine_tuning/jobs`."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -137,9 +138,15 @@ class JobEndpoints:
     async def events(self, incoming: Incoming) -> Response:
         """A page of the log, newest first."""
         run = await self._runs.get(incoming)
-        told = [event async for event in self._runs.events(incoming.principal, run)]
-        events = [_event(run, event) for event in reversed(told) if event.kind in _TYPES]
         query = incoming.request.query_params
+        newest = run.last_event
+        if asked := re.fullmatch(rf"ftevent-{run.uid}-(\d{{1,9}})", query.get("after", "")):
+            newest = min(newest, int(asked[1]))  # nothing newer is of interest
+        events = (
+            _event(run, event)
+            async for event in self._runs.events_back(incoming.principal, run, newest)
+            if event.kind in _TYPES
+        )
         page, more = await page_after(events, query, lambda event: str(event["id"]), default=20)
         return json_response({"object": "list", "data": page, "has_more": more})
 

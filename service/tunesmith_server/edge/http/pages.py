@@ -7,13 +7,14 @@ from tunesmith_server.app.pages import MAX_PAGE, Page, PageRequest
 from tunesmith_server.edge.http.envelopes import refused
 
 T = TypeVar("T")
+_FIRST = 100
 
 
 async def every(page_of: Callable[[PageRequest], Awaitable[Page[T]]]) -> AsyncIterator[T]:
-    """All rows of a list, page after page."""
+    """All rows of a list, page after page. The first is small, as most readers stop early."""
     token = ""
     while True:
-        page = await page_of(PageRequest(MAX_PAGE, token))
+        page = await page_of(PageRequest(MAX_PAGE if token else _FIRST, token))
         for row in page.rows:
             yield row
         token = page.next_token

@@ -5,6 +5,7 @@ from typing import Any
 
 from tunesmith_server.app.fine_tunes import FineTunes
 from tunesmith_server.app.models import Models
+from tunesmith_server.app.pages import PageRequest
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission, Wish
 from tunesmith_server.domain.access import Principal
@@ -36,6 +37,10 @@ STATUS = {
     State.CANCELLED: "cancelled",
 }
 LEVELS = {Level.INFO: "info", Level.WARNING: "warn", Level.ERROR: "error"}
+
+
+_WINDOW = 200
+"""Events that are read at once, from the newest back."""
 
 
 class Runs:
@@ -110,6 +115,18 @@ class Runs:
         """All that happened so far, in order."""
         return every(lambda page: self._fine_tunes.events(caller, run.name, page))
 
+    async def events_back(
+        self, caller: Principal, run: FineTune, newest: int
+    ) -> AsyncIterator[Event]:
+        """What happened up to the event of this sequence, in reverse. Reads as far as is asked."""
+        while newest > 0:
+            earlier = max(0, newest - _WINDOW)
+            page = PageRequest(newest - earlier)
+            found = await self._fine_tunes.events(caller, run.name, page, after=earlier)
+            for event in reversed(found.rows):
+                yield event
+            newest = earlier
+
     async def model_name(self, caller: Principal, run: FineTune, *, legacy: bool) -> str | None:
         """The name of the model that came of a run; None as long as there is none."""
         if run.model is None:
@@ -150,4 +167,4 @@ def begun(run: FineTune) -> bool:
 
 
 def _ended(run: FineTune) -> PreconditionFailed:
-    return PreconditionFailed(str(run.name), f"it has {STATUS[run.state]} already")
+    return PreconditionFailed(str(run.name), f"it has ended already: {STATUS[run.state]}")
