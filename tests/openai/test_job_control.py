@@ -48,3 +48,25 @@ async def test_a_job_is_paused_and_resumed(scripted: Scripted):
             with pytest.raises(Raised) as caught:
                 await run("client.fine_tuning.jobs.pause(job.id)")
             assert (caught.value.kind, caught.value.status) == ("BadRequestError", 400)
+
+
+@works("GET /v1/fine-tunes/{job}", "of a job whose model was deleted: with its events")
+async def test_a_job_outlives_its_model(scripted: Scripted):
+    async with scripted("prepared,metrics=2,succeed") as service:
+        acme = await service.account("acme")
+        await acme.caller.upload(jsonl(answers()))
+        async with acme.http() as http:
+            made = {"model": "ada", "training_file": "numbers"}
+            job = (await http.post("fine-tunes", json=made)).json()["id"]
+            await until(acme.caller, f"tenants/acme/fineTunes/{job}", "SUCCEEDED")
+            before = (await http.get(f"fine-tunes/{job}")).json()
+            assert (await http.delete(f"models/{before['fine_tuned_model']}")).status_code == 200
+            after = (await http.get(f"fine-tunes/{job}")).json()
+            assert (after["status"], after["fine_tuned_model"]) == ("succeeded", None)
+            events = (await http.get(f"fine-tunes/{job}/events")).json()["data"]
+            assert events == after["events"]
+            assert len(events) == len(before["events"])
+            assert f"Uploaded result file: file-results-{job}" in [e["message"] for e in events]
+            stream = await http.get(f"fine-tunes/{job}/events?stream=true")
+            assert stream.text.count("fine-tune-event") == len(events)
+            assert stream.text.endswith("data: [DONE]\n\n")

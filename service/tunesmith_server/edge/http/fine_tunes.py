@@ -7,7 +7,6 @@ import msgspec
 from starlette.responses import Response
 
 from tunesmith_server.app.fine_tunes import FineTunes
-from tunesmith_server.app.models import Models
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.watch import Batch, Closing, Watches
 from tunesmith_server.domain.access import Principal
@@ -18,7 +17,6 @@ from tunesmith_server.domain.fine_tune import (
     Hyperparameters,
 )
 from tunesmith_server.domain.model import Model
-from tunesmith_server.domain.names import ModelName
 from tunesmith_server.edge.http import sse
 from tunesmith_server.edge.http.calls import Incoming
 from tunesmith_server.edge.http.envelopes import json_response, refused
@@ -64,7 +62,6 @@ class LegacyEndpoints:
         fine_tunes: FineTunes,
         steering: Steering,
         watches: Watches,
-        models: Models,
         files: FileEndpoints,
         *,
         alive_every: float,
@@ -73,7 +70,6 @@ class LegacyEndpoints:
         self._fine_tunes = fine_tunes
         self._steering = steering
         self._watches = watches
-        self._models = models
         self._files = files
         self._alive_every = alive_every
 
@@ -126,7 +122,7 @@ class LegacyEndpoints:
             frames = self._follow(incoming.principal, run, cursor)
             return await sse.stream(frames)
         events = [event async for event in self._runs.events(incoming.principal, run)]
-        model = await self._model(incoming.principal, run)
+        model = await self._runs.model(incoming.principal, run)
         return json_response({"object": "list", "data": list(_log(run, events, model))})
 
     async def _follow(self, caller: Principal, run: FineTune, cursor: str) -> AsyncIterator[bytes]:
@@ -167,18 +163,13 @@ class LegacyEndpoints:
 
     async def _model_of(self, caller: Principal, run: FineTune, events: Any) -> Model | None:
         if any(event.message.startswith(_UPLOADED_MODEL) for event in events):
-            return await self._model(caller, await self._fine_tunes.get(caller, run.name))
+            return await self._runs.model(caller, await self._fine_tunes.get(caller, run.name))
         return None
-
-    async def _model(self, caller: Principal, run: FineTune) -> Model | None:
-        if run.model is None:
-            return None
-        return await self._models.get(caller, ModelName(run.name.tenant, run.model))
 
     async def _shown(self, incoming: Incoming, run: FineTune, *, events: bool) -> dict[str, Any]:
         """The run as the old clients read it; lists go without events."""
         caller = incoming.principal
-        model = await self._runs.model_name(caller, run, legacy=True)
+        model = await self._runs.model(caller, run)
         files = [run.resolved.training.dataset]
         validation = [run.resolved.validation.dataset] if run.resolved.validation else []
         shown = {
@@ -193,11 +184,11 @@ class LegacyEndpoints:
             "created_at": int(run.create_time.timestamp()),
             "updated_at": int(run.update_time.timestamp()),
             "status": _STATUS.get(STATUS[run.state], STATUS[run.state]),
-            "fine_tuned_model": model,
+            "fine_tuned_model": model.legacy_name if model else None,
         }
         if events:
             told = [event async for event in self._runs.events(caller, run)]
-            shown["events"] = list(_log(run, told, await self._model(caller, run)))
+            shown["events"] = list(_log(run, told, model))
         return shown
 
 
@@ -242,8 +233,10 @@ def _log(run: FineTune, events: Any, model: Model | None) -> Iterator[dict[str, 
     for event in events:
         if event.kind not in _SAID:
             continue
-        if event.message.startswith(_UPLOADED_MODEL) and model:
-            yield _event(event, _UPLOADED_MODEL + model.legacy_name)
+        if event.message.startswith(_UPLOADED_MODEL):
+            # of a model that is deleted by now only the modern name is known
+            name = _UPLOADED_MODEL + model.legacy_name if model else event.message
+            yield _event(event, name)
             yield _event(event, f"Uploaded result file: {results_id(run)}")
         else:
             yield _event(event, event.message)

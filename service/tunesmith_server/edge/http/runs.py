@@ -12,6 +12,7 @@ from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.errors import InvalidArgument, NotFound, PreconditionFailed
 from tunesmith_server.domain.events import Event, Level
 from tunesmith_server.domain.fine_tune import FineTune, Spec
+from tunesmith_server.domain.model import Model
 from tunesmith_server.domain.names import FineTuneName, ModelName, can_name
 from tunesmith_server.domain.states import State
 from tunesmith_server.edge.http.bodies import canonical
@@ -127,14 +128,20 @@ class Runs:
                 yield event
             newest = earlier
 
-    async def model_name(self, caller: Principal, run: FineTune, *, legacy: bool) -> str | None:
-        """The name of the model that came of a run; None as long as there is none."""
+    async def model(self, caller: Principal, run: FineTune) -> Model | None:
+        """The model that came of a run; None as long as there is none, and once it is deleted."""
         if run.model is None:
             return None
         try:
-            model = await self._models.get(caller, ModelName(run.name.tenant, run.model))
+            return await self._models.get(caller, ModelName(run.name.tenant, run.model))
         except NotFound:
-            return None  # deleted since
+            return None
+
+    async def model_name(self, caller: Principal, run: FineTune, *, legacy: bool) -> str | None:
+        """The name of the model that came of a run, as of `model`."""
+        model = await self.model(caller, run)
+        if model is None:
+            return None
         return model.legacy_name if legacy else model.public_name
 
     async def base_name(self, caller: Principal, run: FineTune, *, legacy: bool) -> str:

@@ -48,7 +48,6 @@ def openai_edge(settings: Http, authenticator: Authenticator, use: UseCases) -> 
         use.fine_tunes,
         use.steering,
         use.watches,
-        use.models,
         files,
         alive_every=alive,
     )
