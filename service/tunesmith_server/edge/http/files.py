@@ -1,7 +1,7 @@
 """`/v1/files`: the tenant's datasets, and the results of its runs."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -140,6 +140,14 @@ class FileEndpoints:
             return file_object(await self.dataset(caller, id))
         except NotFound:
             return _file(id, FINE_TUNE, id, 0, None, "deleted", None)
+
+    async def files_of(
+        self, caller: Principal, runs: Iterable[FineTune]
+    ) -> dict[str, dict[str, Any]]:
+        """The files that runs train and are measured on, by id."""
+        used = [each for run in runs for each in (run.resolved.training, run.resolved.validation)]
+        ids = {each.dataset for each in used if each}
+        return {id: await self.file_of(caller, id) for id in ids}
 
     async def _run(self, caller: Principal, id: str) -> FineTune | None:
         """The run whose results these are; None for another kind of file."""

@@ -1,6 +1,6 @@
 """The legacy `/v1/fine-tunes` of the old guide."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -90,23 +90,24 @@ class LegacyEndpoints:
             ),
             classification=_classification(body),
         )
-        return json_response(await self._shown(incoming, run, events=True))
+        return json_response(await self._with_events(incoming, run))
 
     async def list(self, incoming: Incoming) -> Response:
         """Every run, the oldest first: the old `wandb sync` takes the last of them."""
         found = [run async for run in self._runs.all(incoming.principal)]
-        shown = [await self._shown(incoming, run, events=False) for run in reversed(found)]
+        files = await self._files.files_of(incoming.principal, found)  # many runs have the same
+        shown = [await self._shown(incoming, run, files) for run in reversed(found)]
         return json_response({"object": "list", "data": shown})
 
     async def get(self, incoming: Incoming) -> Response:
         """One run with its events."""
         run = await self._runs.get(incoming)
-        return json_response(await self._shown(incoming, run, events=True))
+        return json_response(await self._with_events(incoming, run))
 
     async def cancel(self, incoming: Incoming) -> Response:
         """Stop a run for good."""
         run = await self._runs.cancel(incoming)
-        return json_response(await self._shown(incoming, run, events=True))
+        return json_response(await self._with_events(incoming, run))
 
     async def delete(self, incoming: Incoming) -> Response:
         """Forget a run that has ended; what the old command line offers."""
@@ -166,30 +167,35 @@ class LegacyEndpoints:
             return await self._runs.model(caller, await self._fine_tunes.get(caller, run.name))
         return None
 
-    async def _shown(self, incoming: Incoming, run: FineTune, *, events: bool) -> dict[str, Any]:
-        """The run as the old clients read it; lists go without events."""
+    async def _with_events(self, incoming: Incoming, run: FineTune) -> dict[str, Any]:
+        """The run as it is shown by itself."""
+        caller = incoming.principal
+        shown = await self._shown(incoming, run, await self._files.files_of(caller, [run]))
+        told = [event async for event in self._runs.events(caller, run)]
+        model = await self._runs.model(caller, run)
+        return shown | {"events": list(_log(run, told, model))}
+
+    async def _shown(
+        self, incoming: Incoming, run: FineTune, files: Mapping[str, dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The run as the old clients read it in lists, with its datasets as `files` has them."""
         caller = incoming.principal
         model = await self._runs.model(caller, run)
-        files = [run.resolved.training.dataset]
-        validation = [run.resolved.validation.dataset] if run.resolved.validation else []
-        shown = {
+        validation = run.resolved.validation
+        return {
             "object": "fine-tune",
             "id": run.name.id,
             "hyperparams": _hyperparameters(run),
             "organization_id": f"org-{incoming.organization}",
             "model": await self._runs.base_name(caller, run, legacy=True),
-            "training_files": [await self._files.file_of(caller, id) for id in files],
-            "validation_files": [await self._files.file_of(caller, id) for id in validation],
+            "training_files": [files[run.resolved.training.dataset]],
+            "validation_files": [files[validation.dataset]] if validation else [],
             "result_files": [results_object(run)] if has_results(run) else [],
             "created_at": int(run.create_time.timestamp()),
             "updated_at": int(run.update_time.timestamp()),
             "status": _STATUS.get(STATUS[run.state], STATUS[run.state]),
             "fine_tuned_model": model.legacy_name if model else None,
         }
-        if events:
-            told = [event async for event in self._runs.events(caller, run)]
-            shown["events"] = list(_log(run, told, model))
-        return shown
 
 
 def _classification(body: FineTuneBody) -> Classification | None:
