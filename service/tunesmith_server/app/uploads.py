@@ -290,6 +290,9 @@ class Uploads:
         if upload.request_id:
             hash = upload.hash + new.blob.digest
             call = replace(call, request=Once(upload.request_id, call.method, hash))
+        elif call.request:  # other bytes under the same key are another request
+            hash = call.request.body_hash + new.blob.digest
+            call = replace(call, request=replace(call.request, body_hash=hash))
 
         def make(tx: Transaction) -> Dataset:
             scope = tx.of(name.tenant)

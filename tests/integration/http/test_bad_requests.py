@@ -2,9 +2,12 @@
 
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
+from tests.integration.calls import ROWS, jsonl
 from tests.integration.http.conftest import Tenant, error_of, json_of
+from tests.openai.conformance import works
 
 _MB = 1 << 20
 
@@ -91,3 +94,19 @@ async def test_a_delete_that_is_repeated_with_its_key_gets_the_first_answer(acme
 async def test_an_order_that_is_none_is_a_bad_request(acme: Tenant):
     error = error_of(await acme.http.get("/v1/files", params={"order": "up"}), 400)
     assert (error["param"], "asc" in error["message"]) == ("order", True)
+
+
+@works("POST /v1/files", "Idempotency-Key: sent again, it gives the first file")
+async def test_a_file_that_is_sent_again_with_its_key_is_the_first_one(acme: Tenant):
+    key, form = {"idempotency-key": "nightly"}, {"purpose": "fine-tune"}
+
+    async def send(content: bytes) -> httpx.Response:
+        files = {"file": ("rows.jsonl", content)}
+        return await acme.http.post("/v1/files", data=form, files=files, headers=key)
+
+    first, again = [json_of(await send(jsonl(ROWS))) for _ in range(2)]
+    assert first == again
+    error = error_of(await send(jsonl(ROWS[:3])), 400)
+    assert error["code"] == "idempotency_key_reused"
+    listed = json_of(await acme.http.get("/v1/files"))["data"]
+    assert [file["id"] for file in listed] == [first["id"]]

@@ -58,9 +58,10 @@ class FileEndpoints:
             purpose = form.fields.get("purpose", "")
             if purpose:
                 check_purpose(purpose)  # before a byte is read
+            name = base_name(file.name)
             dataset = await self._uploads.take(
-                incoming.call(),
-                Upload(OWN, new_id("file"), file_name=base_name(file.name)),
+                incoming.call(name),
+                Upload(OWN, new_id("file"), file_name=name),
                 Sent(
                     _pieces(form, file),
                     lambda: "",
