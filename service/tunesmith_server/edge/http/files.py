@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -96,6 +97,9 @@ class FileEndpoints:
         """One file."""
         id = incoming.path("file")
         if run := await self._run(incoming.principal, id):
+            if run.results_bytes is None:
+                text = await self.results(incoming.principal, run)
+                run = replace(run, results_bytes=len(text))
             return json_response(results_object(run))
         return json_response(file_object(await self.dataset(incoming.principal, id)))
 
@@ -214,7 +218,7 @@ def file_object(dataset: Dataset) -> dict[str, Any]:
 
 
 def results_object(run: FineTune) -> dict[str, Any]:
-    """The results of a run as a file."""
+    """The results of a run as a file; 0 bytes where they are not counted."""
     name, size = "compiled_results.csv", run.results_bytes or 0
     return _file(results_id(run), RESULTS, name, size, run.end_time, "processed", None)
 

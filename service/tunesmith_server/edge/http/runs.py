@@ -1,7 +1,7 @@
 """What the legacy and the modern endpoints have in common about a run."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Protocol
 
 from tunesmith_server.app.fine_tunes import FineTunes
 from tunesmith_server.app.models import Models
@@ -38,10 +38,17 @@ STATUS = {
     State.CANCELLED: "cancelled",
 }
 LEVELS = {Level.INFO: "info", Level.WARNING: "warn", Level.ERROR: "error"}
-
-
 _WINDOW = 200
 """Events that are read at once, from the newest back."""
+
+
+class Asked(Protocol):
+    """What the bodies of both APIs' creates have."""
+
+    model: str
+    training_file: str
+    validation_file: str | None
+    suffix: str
 
 
 class Runs:
@@ -64,7 +71,7 @@ class Runs:
     async def create(
         self,
         incoming: Incoming,
-        body: Any,
+        body: Asked,
         kind: str,
         **more: Any,
     ) -> FineTune:
@@ -98,12 +105,8 @@ class Runs:
         return every(lambda page: self._fine_tunes.list(caller, OWN, page))
 
     async def get(self, incoming: Incoming) -> FineTune:
-        """The run that the path names; what can be no id is simply not there."""
-        return await self.find(incoming.principal, incoming.path("job"))
-
-    async def find(self, caller: Principal, id: str) -> FineTune:
-        """The run of this id, or NotFound."""
-        return await self._fine_tunes.get(caller, run_name(id))
+        """The run that the path names, or NotFound."""
+        return await self._fine_tunes.get(incoming.principal, run_name(incoming.path("job")))
 
     async def file(self, incoming: Incoming, id: str, param: str) -> str:
         """The id of the dataset that a file id names; an error names the parameter."""
