@@ -1,5 +1,6 @@
 """A job's log is read from its end, and no further than a page needs."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from tunesmith_server.ports import Transaction
 from tests.integration.http.conftest import Tenant, error_of, json_of
 
 _EVENTS = 1000
+_WAITS = "Waiting for a free training slot"
 
 
 @pytest.fixture
@@ -32,6 +34,10 @@ async def a_long_log(acme: Tenant, database_url: str) -> str:
     """The path of the log of a run with many events."""
     body = {"model": "tiny-random", "training_file": (await acme.file())["id"]}
     job = json_of(await acme.http.post("/v1/fine_tuning/jobs", json=body))["id"]
+    path = f"/v1/fine_tuning/jobs/{job}/events"
+    async with asyncio.timeout(20):  # once it has been told what it waits for, only we write to it
+        while _WAITS not in (await acme.http.get(path)).text:
+            pass
     store = SqlStore(database_url)
 
     def talk(tx: Transaction) -> None:
@@ -44,13 +50,14 @@ async def a_long_log(acme: Tenant, database_url: str) -> str:
         await store.write(talk)
     finally:
         await store.close()
-    return f"/v1/fine_tuning/jobs/{job}/events"
+    return path
 
 
 async def test_a_page_of_a_long_log_costs_what_it_shows(
     acme: Tenant, database_url: str, read: list[int]
 ):
     path = await a_long_log(acme, database_url)
+    read.clear()
     newest = json_of(await acme.http.get(path, params={"limit": 3}))
     assert [event["message"] for event in newest["data"]] == ["line 999", "line 998", "line 997"]
     assert newest["has_more"] is True
