@@ -18,7 +18,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "client"), str(ROOT / "service")]
 
 from tests.openai.conformance import Row, files, page  # noqa: E402
 
-_PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "tests.openai.conformance")
+_COMPARES = "tests/openai/test_conformance.py::test_the_page_has_the_rows_that_the_tests_show"
+"""Compares the page with the rows, and the page is being written."""
+_PYTEST = (
+    *(sys.executable, "-m", "pytest", "-q", "-p", "tests.openai.conformance"),
+    *("--deselect", _COMPARES),
+)
 
 
 def main() -> int:

@@ -105,6 +105,18 @@ class Daemon:
         assert self._process
         return self._process.pid
 
+    def memory(self, what: str) -> int:
+        """A figure of /proc/PID/status, such as VmRSS, in bytes."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name == what:
+                return int(value.split()[0]) * 1024
+        raise AssertionError(f"no {what}")
+
+    def forget_peak(self) -> None:
+        """Let VmHWM, the most memory so far, begin anew."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
     def kill(self) -> None:
         """As a power cut would: SIGKILL, no farewell."""
         assert self._process

@@ -127,19 +127,6 @@ async def test_an_upload_that_was_given_up_goes_on_from_the_command_line_after_a
         daemon.stop()
 
 
-def _memory(pid: int, what: str) -> int:
-    """A figure of /proc/PID/status, in bytes."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == what:
-            return int(value.split()[0]) * 1024
-    raise AssertionError(f"no {what}")
-
-
-def _forget_peak(pid: int) -> None:
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_an_upload_of_a_gigabyte_takes_hardly_more_memory_than_a_small_one(tmp_path: Path):
@@ -160,10 +147,10 @@ async def test_an_upload_of_a_gigabyte_takes_hardly_more_memory_than_a_small_one
     try:
         async with AsyncClient(daemon.address, api_key=acme.key) as client:
             await client.datasets.upload(content[:1_000_000], id="small")
-            idle = _memory(daemon.pid, "VmRSS")
-            _forget_peak(daemon.pid)
+            idle = daemon.memory("VmRSS")
+            daemon.forget_peak()
             dataset = await client.datasets.upload(file, id="large")
-            grown = _memory(daemon.pid, "VmHWM") - idle
+            grown = daemon.memory("VmHWM") - idle
         print(f"{dataset.size_bytes / 1e6:.0f} MB: {grown / 1e6:.1f} MB over idle")
         assert grown <= 64 * 2**20
     finally:

@@ -14,7 +14,7 @@ from tests.isolation.world import World
 
 _BUGS = {"INTERNAL", "UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED"}
 _ODD: dict[int, tuple[Any, ...]] = {
-    FieldDescriptor.TYPE_STRING: ("a\0b\U0010ffff\u202e\n",),
+    FieldDescriptor.TYPE_STRING: ("a\0b", "a\U0010ffff\u202e\n"),
     FieldDescriptor.TYPE_ENUM: (99, -1),
     FieldDescriptor.TYPE_INT32: (2**31 - 1, -(2**31)),
     FieldDescriptor.TYPE_INT64: (2**63 - 1, -(2**63)),

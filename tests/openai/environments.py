@@ -11,6 +11,7 @@ import sys
 import venv
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -41,13 +42,25 @@ def new_python() -> Path:
 
 
 def node(package: str) -> Path:
-    """A folder in which Node finds `package`; skips where there is no Node."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("there is no Node on this machine")
+    """A folder in which Node finds `package`."""
+    need("node")
+    need("npm")
     home = _CACHE / package.replace("@", "-")
     npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(home), package]
     _once(home, home, lambda: _run(npm))
     return home
+
+
+def need(program: str) -> None:
+    """Skip the test where a program is not installed; in CI, where it should be, fail."""
+    if not shutil.which(program):
+        _without(f"there is no {program} on this machine")
+
+
+def _without(reason: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)  # the reason is the caller's: which program or package is missing
 
 
 def _python(name: str, packages: Sequence[str]) -> Path:
@@ -75,9 +88,7 @@ def _once(home: Path, folder: Path, make: Callable[[], None]) -> None:
                 make()
                 done.touch()
     except (subprocess.SubprocessError, OSError) as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"this client cannot be installed here: {error}")
+        _without(f"this client cannot be installed here: {error}")
 
 
 def _run(command: Sequence[str]) -> None:

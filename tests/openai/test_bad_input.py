@@ -61,7 +61,7 @@ BODIES: list[tuple[str, Any, int, str | None, str]] = [
     ("fine-tunes", {}, 400, "training_file", "you must provide a training_file parameter"),
     ("fine-tunes", {"training_file": 7}, 400, "training_file", "expected `str`, got `int`"),
     ("fine-tunes", {"training_file": "../x"}, 404, "training_file", "No such File object: ../x"),
-    ("fine-tunes", {"training_file": "a\x00b"}, 404, "training_file", "No such File object"),
+    ("fine-tunes", {"training_file": "a\x00b"}, 400, "training_file", "NUL character"),
     ("fine-tunes", FILE | {"model": "nobody"}, 404, "model", "'nobody' is not in the catalogue"),
     ("fine-tunes", FILE | {"n_epochs": "4"}, 400, "n_epochs", "got `str`"),
     ("fine-tunes", FILE | {"n_epochs": 0}, 400, "n_epochs", "outside of 1 to 50"),

@@ -8,11 +8,14 @@ import pytest
 from tunesmith.v1 import tenant_pb2
 from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.app.fine_tunes import FineTunes
+from tunesmith_server.app.models import Models
 from tunesmith_server.app.submission import Submission
 from tunesmith_server.domain import errors
+from tunesmith_server.domain.completion import CompletionDelta
 from tunesmith_server.edge.http.envelopes import envelope
 
-from tests.integration.calls import Caller, another_key, jsonl
+from tests.e2e.daemon import free_port
+from tests.integration.calls import ADMIN_KEY, Caller, another_key, jsonl
 from tests.openai.clients import PythonClient, Raised
 from tests.openai.conformance import differs, works
 from tests.openai.conftest import Account, Scripted, Service, old_library, sdk
@@ -91,7 +94,7 @@ async def test_who_may_not_is_told_so(idle: Service, acme: Account, run: PythonC
     assert (other.kind, other.code) == ("AuthenticationError", "mismatched_organization")
     own = "openai.OpenAI(organization='org-acme', project='acme').models.list().object"
     assert await run(own) == "list"
-    viewer = await another_key(Caller(idle.grpc, _admin()), "acme", tenant_pb2.ROLE_VIEWER)
+    viewer = await another_key(Caller(idle.grpc, ADMIN_KEY), "acme", tenant_pb2.ROLE_VIEWER)
     denied = await raised(
         run,
         "openai.OpenAI(api_key=key, max_retries=0).fine_tuning.jobs.create("
@@ -102,19 +105,12 @@ async def test_who_may_not_is_told_so(idle: Service, acme: Account, run: PythonC
     base = await raised(run, "client.models.delete('ada')")
     assert base.kind == "PermissionDeniedError"
     nobody = await raised(
-        run, "openai.OpenAI(api_key=key, max_retries=0).models.list()", key=_admin()
+        run, "openai.OpenAI(api_key=key, max_retries=0).models.list()", key=ADMIN_KEY
     )
     assert (nobody.kind, "keys of tenants" in nobody.message) == ("PermissionDeniedError", True)
 
 
-def _admin() -> str:
-    from tests.integration.calls import ADMIN_KEY
-
-    return ADMIN_KEY
-
-
 COUNTING = """
-import importlib
 tries = []
 client = openai.OpenAI(max_retries=2, http_client=openai.DefaultHttpxClient(
     event_hooks={"response": [lambda response: tries.append(response.status_code)]}))
@@ -201,6 +197,64 @@ async def test_what_is_away_for_a_while_is_tried_again(
     assert await run("tries") == [503, 200]
 
 
+@works(ERRORS, "APIConnectionError, APITimeoutError: nobody there, or no answer in time")
+async def test_who_does_not_answer_is_a_connection_or_a_timeout(
+    acme: Account, run: PythonClient, monkeypatch: pytest.MonkeyPatch
+):
+    port = free_port()
+    away = f"openai.OpenAI(base_url='http://127.0.0.1:{port}/v1', max_retries=0).models.list()"
+    assert (await raised(run, away)).kind == "APIConnectionError"
+    answer = asyncio.Event()
+
+    async def slow(*_: object, **__: object) -> None:
+        await answer.wait()
+
+    monkeypatch.setattr(FineTunes, "get", slow)
+    late = "client.with_options(timeout=0.2).fine_tuning.jobs.retrieve('ftjob-x')"
+    assert (await raised(run, late)).kind == "APITimeoutError"
+    async with old_library(acme) as old:
+        nobody = f"openai.Model.list(api_base='http://127.0.0.1:{port}/v1')"
+        assert (await raised(old, nobody)).kind == "APIConnectionError"
+        late = "openai.FineTune.retrieve('ft-x', request_timeout=0.2)"
+        assert (await raised(old, late)).kind == "Timeout"
+    answer.set()
+
+
+@works(ERRORS, "an error within a stream: APIError, in both clients")
+async def test_what_fails_within_a_stream_is_raised_there(
+    acme: Account, run: PythonClient, monkeypatch: pytest.MonkeyPatch
+):
+    async def breaks(*_: object, **__: object) -> AsyncIterator[CompletionDelta]:
+        yield CompletionDelta(0, " yes")
+        raise errors.Unavailable("the engine has ended", retry_after=1)
+
+    monkeypatch.setattr(Models, "stream_complete", breaks)
+    ask = "list(client.completions.create(model='ada', prompt='x', stream=True))"
+    fault = await raised(run, ask)
+    assert (fault.kind, fault.code) == ("APIError", "backend_unavailable")
+    assert "the engine has ended" in fault.message
+    async with old_library(acme) as old:
+        ask = "list(openai.Completion.create(model='ada', prompt='x', stream=True))"
+        fault = await raised(old, ask)
+        assert fault.kind == "APIError"
+        assert "the engine has ended (Error occurred while streaming.)" in fault.message
+
+
+@works(ERRORS, "413 APIStatusError, APIError")
+async def test_a_body_over_the_limit_is_a_status_error(scripted: Scripted):
+    async with scripted(slots=0, http={"max_body_bytes": 1000}) as service:
+        account = await service.account("acme")
+        ask = "client.completions.create(model='ada', prompt='x' * 2000)"
+        async with sdk(account) as run:
+            large = await raised(run, ask)
+            assert (large.kind, large.status) == ("APIStatusError", 413)
+            assert "larger than the 1,000 bytes" in large.message
+        async with old_library(account) as old:
+            large = await raised(old, ask.replace("client.completions", "openai.Completion"))
+            assert (large.kind, large.status) == ("APIError", 413)
+            assert "larger than the 1,000 bytes" in large.message
+
+
 @works("POST /v1/fine_tuning/jobs", "Idempotency-Key: repeated, it gives the first job again")
 async def test_a_create_that_is_repeated_with_its_key_makes_one_job(
     acme: Account, run: PythonClient, monkeypatch: pytest.MonkeyPatch
@@ -267,7 +321,7 @@ def test_no_refusal_has_a_status_that_a_client_misreads(kind: Any):
 
 @works(ERRORS, "the old client's classes")
 async def test_the_old_client_raises_its_own_classes(acme: Account, idle: Service):
-    viewer = await another_key(Caller(idle.grpc, _admin()), "acme", tenant_pb2.ROLE_VIEWER)
+    viewer = await another_key(Caller(idle.grpc, ADMIN_KEY), "acme", tenant_pb2.ROLE_VIEWER)
     cases = {
         "openai.FineTune.retrieve('ft-none')": "InvalidRequestError",
         "openai.FineTune.create(training_file='numbers', model='ada', n_epochs=900)": (
@@ -277,6 +331,7 @@ async def test_the_old_client_raises_its_own_classes(acme: Account, idle: Servic
         "openai.Completion.create(model='nobody', prompt='x', stream=True)": "InvalidRequestError",
         "openai.Model.delete('ada', api_key=viewer)": "PermissionError",
         "openai.Model.list(api_key='sk-ts-wrong')": "AuthenticationError",
+        "openai.Model.list(organization='org-x')": "AuthenticationError",
     }
     async with old_library(acme) as old:
         for code, kind in cases.items():

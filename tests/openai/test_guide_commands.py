@@ -267,7 +267,8 @@ async def test_a_duplicate_is_found_and_can_be_used_again(desk: Desk):
     assert file["bytes"] == path.stat().st_size
     assert file["status"] == "processed"
     assert (await desk.openai("api", "files.get", "-i", file["id"])).json == file
-    make = ("api", "fine_tunes.create", "-m", "ada", "--no_follow", "-t", str(path))
+    flags = ("-m", "ada", "--n_epochs", "50", "--no_follow")  # long enough to be cancelled
+    make = ("api", "fine_tunes.create", *flags, "-t", str(path))
     asked = await desk.openai(*make, input=f"{file['id']}\n")
     assert "Found potentially duplicated files with name 'zwölf rows.jsonl'" in asked.out
     assert f"Reusing already uploaded file: {file['id']}" in asked.out

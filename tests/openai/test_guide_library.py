@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,9 +109,9 @@ parts = [c["choices"][0]["text"] for c in openai.Completion.create(model=model, 
 
 @works(CURL, "completions with the fine-tuned model, a bare colon in its name")
 @works(CURL, "-F purpose=fine-tune -F file=@…", "a job, its events, a model and its deletion")
+@works(PYTHON, "Model.delete")
 async def test_curl_as_in_the_guide(desk: Desk):
-    if not shutil.which("curl"):
-        pytest.skip("there is no curl on this machine")
+    environments.need("curl")
     key, base = ("-H", f"Authorization: Bearer {desk.account.key}"), desk.account.base
     curl = Command("curl", "-sS", "--fail-with-body", *key, cwd=desk.folder)
     json_type = ("-H", "Content-Type: application/json")
@@ -126,6 +125,19 @@ async def test_curl_as_in_the_guide(desk: Desk):
     assert file.json["filename"] == "more.jsonl"
     events = await curl(f"{base}/fine-tunes/{desk.job}/events?stream=true")
     assert events.out.rstrip().endswith("data: [DONE]")
+    made = {"training_file": file.json["id"], "model": "ada", "n_epochs": 1}
+    job = (await curl(f"{base}/fine-tunes", *json_type, "-d", json.dumps(made))).json
+    log = await curl("-N", f"{base}/fine-tunes/{job['id']}/events?stream=true")
+    assert "Fine-tune succeeded" in log.out
+    models = [(await curl(f"{base}/fine-tunes/{job['id']}")).json["fine_tuned_model"]]
+    again = made | {"model": models[0]}
+    job = (await curl(f"{base}/fine-tunes", *json_type, "-d", json.dumps(again))).json
+    assert job["model"] == models[0]  # going on from a model of one's own, as the guide says
+    await curl("-N", f"{base}/fine-tunes/{job['id']}/events?stream=true")
+    models.append((await curl(f"{base}/fine-tunes/{job['id']}")).json["fine_tuned_model"])
+    gone = (await curl("-X", "DELETE", f"{base}/models/{models[0]}")).json
+    assert gone == {"id": models[0], "object": "model", "deleted": True}
+    assert (await desk.run("openai.Model.delete(name)", name=models[1]))["deleted"] is True
     gone = (await curl("-X", "DELETE", f"{base}/files/{file.json['id']}")).json
     assert gone["deleted"] is True
 

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from tunesmith.v1 import fine_tune_pb2
+from tunesmith_server.app.models import Models
+from tunesmith_server.domain import errors
+from tunesmith_server.domain.completion import CompletionDelta
 
 from tests.e2e.daemon import Daemon, free_port
 from tests.integration.calls import a_tenant, jsonl
@@ -127,6 +131,41 @@ async def test_a_quiet_stream_shows_that_it_is_alive(scripted: Scripted):
                     if len([each for each in seen[4:] if each.comment == "keep-alive"]) > 3:
                         break
             assert "Fine-tune enqueued" in [each.message for each in seen if each.data]
+
+
+@works("POST /v1/completions", "stream: comments while a model is slow to answer")
+async def test_a_stream_begins_before_a_slow_model_does(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+):
+    fails, goes_on = False, asyncio.Event()
+
+    async def slow(*_: object) -> AsyncIterator[CompletionDelta]:
+        await goes_on.wait()
+        if fails:
+            raise errors.Unavailable("the engine has ended", retry_after=1)
+        yield CompletionDelta(0, " yes", finish_reason="stop")
+
+    monkeypatch.setattr(Models, "stream_complete", slow)
+    async with scripted(slots=0, http={"alive_seconds": 0.05}) as service:
+        account = await service.account("acme")
+        async with account.http() as http:
+            ask = {"model": "ada", "prompt": "x", "stream": True}
+            for fails in (False, True):
+                goes_on.clear()
+                async with http.stream("POST", "completions", json=ask) as response:
+                    assert response.status_code == 200
+                    seen = []
+                    async for frame in frames(response):
+                        seen.append(frame)
+                        if len(seen) == 3:
+                            goes_on.set()
+                assert [frame.comment for frame in seen[:3]] == ["keep-alive"] * 3
+                last = [frame.data for frame in seen if frame.data]
+                if fails:
+                    assert json.loads(last[0])["error"]["code"] == "backend_unavailable"
+                else:
+                    assert json.loads(last[0])["choices"][0]["text"] == " yes"
+                    assert last[1] == "[DONE]"
 
 
 @works(EVENTS, "hanging up leaves no watch behind, and several may follow")

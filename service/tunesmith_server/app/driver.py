@@ -14,6 +14,7 @@ from functools import partial
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.publishing import Publisher
 from tunesmith_server.app.reports import ingested
+from tunesmith_server.app.results import measured, results_csv
 from tunesmith_server.domain import decide as then
 from tunesmith_server.domain.errors import (
     BackendUnsuitable,
@@ -227,6 +228,8 @@ class Driver:
 
     async def _publish(self, claim: Claim, run: FineTune) -> FineTune | None:
         model = await self._publisher.keep(run)
+        steps = await measured(self._store, run.name.tenant, run.uid)
+        results_bytes = len(results_csv(steps))
         now = self._clock.now()
 
         def change(scope: TenantScope, run: FineTune) -> tuple[FineTune, list[Event]]:
@@ -238,7 +241,7 @@ class Driver:
             uploaded = Event(
                 Kind.MESSAGE, now, f"Uploaded model: {named.public_name}", attempt=run.attempt
             )
-            ended = replace(run, model=named.name.id)
+            ended = replace(run, model=named.name.id, results_bytes=results_bytes)
             if run.stopped_at:
                 moved, event = ended.told(
                     State.STOPPED_AT_LIMIT,

@@ -1,9 +1,10 @@
 """Reading fine-tunes, their events and their results."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from tunesmith_server.app import filters
 from tunesmith_server.app.pages import Page, Pager, PageRequest
+from tunesmith_server.app.results import measured
 from tunesmith_server.app.scope import scope_of
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.errors import InvalidArgument
@@ -12,8 +13,6 @@ from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.names import FineTuneName, TenantName, owned
 from tunesmith_server.domain.states import State
 from tunesmith_server.ports import Store, Transaction
-
-_RESULTS_PAGE = 500
 
 
 class FineTunes:
@@ -78,31 +77,8 @@ class FineTunes:
         uid, found = await self._store.read(work)
         return self._pager.page(page, f"{uid}/checkpoints", found)
 
-    async def results(self, principal: Principal, name: FineTuneName) -> AsyncIterator[Event]:
-        """The rows of results.csv, as the events that told of them, one a training step.
-
-        Where an attempt was lost and steps were trained again, the later row holds.
-        """
-        by_step: dict[int, Event] = {}
-        async for event in self._of_kind(principal, name, Kind.METRICS):
-            by_step[int(event.data["step"])] = event
-        for step in sorted(by_step):
-            yield by_step[step]
-
-    async def _of_kind(
-        self, principal: Principal, name: FineTuneName, kind: Kind
-    ) -> AsyncIterator[Event]:
+    async def results(self, principal: Principal, name: FineTuneName) -> Sequence[Event]:
+        """The rows of results.csv, as the events that told of them, one a training step."""
         tenant = owned(name.tenant, principal.tenant, str(name))
         run = await self.get(principal, name)
-        after = 0
-        while True:
-            found = await self._store.read(
-                lambda tx, after=after: tx.of(tenant).events(  # type: ignore[misc]
-                    run.uid, after=after, limit=_RESULTS_PAGE, kinds=[kind]
-                )
-            )
-            for event in found:
-                yield event
-            if len(found) < _RESULTS_PAGE:
-                return
-            after = found[-1].sequence
+        return await measured(self._store, tenant, run.uid)

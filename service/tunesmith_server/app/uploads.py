@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 import structlog
-from tunesmith.dataset_rules import Format, Shape
+from tunesmith.dataset_rules import Format, Report, Shape
 
 from tunesmith_server.app.commands import Call, refuse_suspended
 from tunesmith_server.app.intake import Intake
@@ -77,6 +77,8 @@ class Sent:
     """What the whole is to have; empty if nothing is said."""
     keep_seconds: Callable[[], int | None] = lambda: None
     """How long the dataset is to be kept; None is for good."""
+    accept: Callable[[Report], None] = lambda report: None
+    """Raises what it likes if the findings do not please: then nothing becomes a version."""
 
 
 @dataclass(frozen=True)
@@ -251,6 +253,7 @@ class Uploads(WayIn):
         except ChecksumMismatch as error:
             raise _Hopeless(error) if kept else error from None
         check_expiry(keep := sent.keep_seconds())
+        sent.accept(report)
         now = self._clock.now()
         new = NewVersion(
             name=name,
@@ -265,6 +268,9 @@ class Uploads(WayIn):
         if upload.request_id:
             hash = upload.hash + new.blob.digest
             call = replace(call, request=Once(upload.request_id, call.method, hash))
+        elif call.request:  # other bytes under the same key are another request
+            hash = call.request.body_hash + new.blob.digest
+            call = replace(call, request=replace(call.request, body_hash=hash))
 
         def make(tx: Transaction) -> Dataset:
             scope = tx.of(name.tenant)

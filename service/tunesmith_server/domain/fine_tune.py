@@ -254,6 +254,8 @@ class FineTune:
     model: str | None = None
     """Id of the tuned model, set in SUCCEEDED and STOPPED_AT_LIMIT alone."""
     model_digest: str | None = None
+    results_bytes: int | None = None
+    """Size of results.csv, set with `model`; None of runs that ended before it was counted."""
     stopping: str = ""
     """CALLER, TENANT_SUSPENDED or BUDGET_REACHED while it is asked to pause or to end early."""
     stopped_at: str = ""

@@ -1,10 +1,12 @@
-"""The validation rules of the .proto files, checked against requests.
+"""The validation rules of the .proto files and of kept texts, checked against requests.
 
 The published stubs carry no rules (docs/decisions/0004), so requests are read again as messages of
 the full contract, in a descriptor pool of its own.
 """
 
 import importlib.resources
+from collections.abc import Iterator
+from typing import Any
 
 import protovalidate
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -12,6 +14,7 @@ from google.protobuf.message import Message
 from protovalidate import FieldPathPb as FieldPath
 
 from tunesmith_server.domain.errors import FieldViolation, InvalidArgument
+from tunesmith_server.domain.text import check_texts
 
 _SHOWN = 80
 
@@ -27,8 +30,8 @@ class ContractRules:
         self._validator = protovalidate.Validator()
         self._twins: dict[str, type[Message]] = {}
 
-    def check(self, request: Message) -> None:
-        """Raise InvalidArgument with every rule that `request` breaks."""
+    def check(self, method: str, request: Message) -> None:
+        """Raise InvalidArgument with every rule that a request of `Service/Method` breaks."""
         name = request.DESCRIPTOR.full_name
         if not name.startswith("tunesmith."):
             return  # health checks and reflection have contracts of their own
@@ -36,14 +39,36 @@ class ContractRules:
         if twin is None:
             kind = self._pool.FindMessageTypeByName(name)
             twin = self._twins[name] = message_factory.GetMessageClass(kind)
+        wire = request.SerializeToString()
         violations = [
             FieldViolation(_path(found.proto.field), _said(found.field_value, found.proto.message))
-            for found in self._validator.collect_violations(
-                twin.FromString(request.SerializeToString())
-            )
+            for found in self._validator.collect_violations(twin.FromString(wire))
         ]
         if violations:
             raise InvalidArgument(violations)
+        if b"\0" in wire:  # seldom, and only then worth a walk
+            check_texts(method, _texts(request, ""))
+
+
+def _texts(message: Message, above: str) -> Iterator[tuple[str, str]]:
+    """Every text of a message and the field that it is in; bytes are none."""
+    for field, value in message.ListFields():
+        path = f"{above}{field.name}"
+        kind = field.message_type
+        if kind is not None and kind.GetOptions().map_entry:
+            for key in value:
+                yield from _of(path, key)
+                yield from _of(path, value[key])
+        else:
+            for each in value if field.is_repeated else (value,):
+                yield from _of(path, each)
+
+
+def _of(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Message):
+        yield from _texts(value, f"{path}.")
 
 
 def _path(field: FieldPath | None) -> str:

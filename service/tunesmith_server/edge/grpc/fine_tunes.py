@@ -180,7 +180,7 @@ class FineTuneServicer(rpc.FineTuneServiceServicer):
     ) -> AsyncIterator[pb.GetResultsResponse]:
         """Stream the rows of results.csv."""
         rows: list[pb.ResultRow] = []
-        async for event in self._runs.results(principal(), FineTuneName.parse(request.name)):
+        for event in await self._runs.results(principal(), FineTuneName.parse(request.name)):
             rows.append(event_codec.result_row(event))
             if len(rows) == _ROWS:
                 yield pb.GetResultsResponse(rows=rows)

@@ -272,29 +272,30 @@ class Authentication(Stage):
 
 
 class Contract(Stage):
-    """Refuses requests that break the rules written in the .proto files."""
+    """Refuses requests that break the rules of the contract."""
 
     def __init__(self, rules: ContractRules) -> None:
         self._rules = rules
 
     async def call(self, method: str, inner: Handler, request: Any, context: Context) -> Any:
         """Run a call that answers once."""
-        return await inner(self._checked(request), context)
+        return await inner(self._checked(method, request), context)
 
     async def stream(
         self, method: str, inner: Handler, request: Any, context: Context
     ) -> AsyncIterator[Any]:
         """Run a call that answers with a stream."""
-        async for response in inner(self._checked(request), context):
+        async for response in inner(self._checked(method, request), context):
             yield response
 
-    def _checked(self, request: Any) -> Any:
+    def _checked(self, method: str, request: Any) -> Any:
+        name = method.removeprefix(_PACKAGE)
         if isinstance(request, Message):
-            self._rules.check(request)
+            self._rules.check(name, request)
             return request
-        return self._each(request)
+        return self._each(name, request)
 
-    async def _each(self, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    async def _each(self, name: str, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
         async for request in requests:
-            self._rules.check(request)
+            self._rules.check(name, request)
             yield request

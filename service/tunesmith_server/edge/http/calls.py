@@ -10,9 +10,8 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import msgspec
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -24,10 +23,16 @@ from tunesmith_server.app.once import Once
 from tunesmith_server.app.rates import Rates
 from tunesmith_server.app.tenants import Tenants
 from tunesmith_server.domain.access import Principal, Role, changes
-from tunesmith_server.domain.errors import DomainError, PermissionDenied, Unauthenticated
+from tunesmith_server.domain.errors import (
+    DomainError,
+    PayloadTooLarge,
+    PermissionDenied,
+    Unauthenticated,
+)
 from tunesmith_server.domain.names import OWN_TENANT, TenantName
 from tunesmith_server.domain.quota import Dimension
-from tunesmith_server.edge.http.envelopes import Envelope, Refused, envelope, internal, refused
+from tunesmith_server.edge.http.bodies import decoded
+from tunesmith_server.edge.http.envelopes import Envelope, Refused, envelope, internal
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -67,23 +72,9 @@ class Incoming:
         return str(self.request.path_params[name])
 
     async def body(self, kind: type[T]) -> T:
-        """The JSON of the body as `kind`: null is the same as absent, an unknown field an error."""
-        try:
-            value = msgspec.json.decode(await self._bytes())
-        except msgspec.DecodeError as error:
-            raise refused(
-                "We could not parse the JSON body of your request. The API expects a JSON payload, "
-                f"but what was sent was not valid JSON: {error}."
-            ) from None
-        if not isinstance(value, dict):
-            raise refused("The body of the request is not a JSON object.")
-        try:
-            return msgspec.convert(_without_nulls(value), kind)
-        except msgspec.ValidationError as error:
-            raise _misfit(str(error)) from None
-
-    async def _bytes(self) -> bytes:
-        return b"".join([part async for part in self.parts(self.largest_body)])
+        """The JSON of the body as `kind`: see `bodies.decoded`."""
+        raw = b"".join([part async for part in self.parts(self.largest_body)])
+        return decoded(raw, kind, self.method)
 
     async def parts(self, most: int) -> AsyncIterator[bytes]:
         """The body as it comes: at most so many bytes, none of them read if more are announced."""
@@ -115,7 +106,7 @@ class Incoming:
         key, once = self.request.headers.get("idempotency-key", ""), None
         if key and content is not None:
             # any text may be the key; ours are UUIDs. Keys of this surface never meet gRPC's
-            name = uuid.uuid5(uuid.NAMESPACE_URL, f"openai:{self.principal.id}:{key[:512]}")
+            name = uuid.uuid5(uuid.NAMESPACE_URL, f"openai:{self.principal.id}:{key}")
             hash = hashlib.sha256(content.encode()).hexdigest()
             once = Once(str(name), self.method, hash)
         client = self.request.client
@@ -226,47 +217,21 @@ class Calls:
         """The envelope of a refusal, which goes on record as on the gRPC port."""
         if isinstance(error, ClientDisconnect):
             return Envelope(499, "the client is gone")
-        if isinstance(error, Refused):
-            return error.envelope
-        assert isinstance(error, DomainError)
-        log.info("call_refused", reason=error.reason)
-        if changes(method) or isinstance(error, PermissionDenied):
+        cause = error.cause if isinstance(error, Refused) else error
+        assert isinstance(cause, DomainError)
+        log.info("call_refused", reason=cause.reason)
+        if changes(method) or isinstance(cause, PermissionDenied | Unauthenticated):
             client = request.client
             call = Call(caller, method, id, f"{client.host}:{client.port}" if client else "")
-            self._commands.refused(call, request.url.path, error)
-        return envelope(error)
+            self._commands.refused(call, request.url.path, cause)
+        return error.envelope if isinstance(error, Refused) else envelope(cause)
 
 
-def too_large(limit: int) -> Refused:
+def too_large(limit: int) -> PayloadTooLarge:
     """A body over the limit, told before it is read to its end."""
-    return Refused(
-        Envelope(413, f"The body of the request is larger than the {limit:,} bytes allowed here.")
+    return PayloadTooLarge(
+        "body", f"The request is larger than the {limit:,} bytes allowed here.", limit=limit
     )
-
-
-def canonical(value: Any) -> str:
-    """A body as the text that an Idempotency-Key is bound to."""
-    return msgspec.json.encode(value, order="deterministic").decode()
-
-
-def _without_nulls(value: Any) -> Any:
-    """The old command line sends null for whatever was not given."""
-    if isinstance(value, dict):
-        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
-    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
-
-
-def _misfit(message: str) -> Refused:
-    """msgspec's words as OpenAI's."""
-    words, _, path = message.partition(" - at `$")
-    param = path.strip("`").lstrip(".") or None
-    if words.startswith("Object contains unknown field"):
-        name = words.split("`")[1]
-        return refused(f"Unrecognized request argument supplied: {name}", name)
-    if words.startswith("Object missing required field"):
-        name = words.split("`")[1]
-        return refused(f"you must provide a {name} parameter", name)
-    return refused(f"{words[0].lower()}{words[1:]} for '{param}'" if param else words, param)
 
 
 _NO_KEY = (

@@ -207,7 +207,10 @@ def _biases(given: dict[str, float]) -> dict[int, float]:
 
 def _chat_request(body: ChatBody) -> CompletionRequest:
     if body.tools or body.functions:
-        raise refused("The models here do not call tools.", "tools")
+        raise refused(
+            "The chat templates of the models here know no tools, so nothing would call them.",
+            "tools" if body.tools else "functions",
+        )
     if body.response_format.type != "text":
         raise refused("The models here answer in text alone.", "response_format")
     if not body.messages:

@@ -58,6 +58,20 @@ class Refused(Exception):
         super().__init__(envelope.message)
         self.envelope = envelope
 
+    @property
+    def cause(self) -> errors.DomainError:
+        """The same in the domain's terms: what goes on record."""
+        message = self.envelope.message
+        match self.envelope.status:
+            case 401:
+                return errors.Unauthenticated(message)
+            case 403:
+                return errors.PermissionDenied(message)
+            case 404:
+                return errors.NotFound(message)
+            case _:
+                return errors.InvalidArgument.of(self.envelope.param or "", message)
+
 
 def refused(message: str, param: str | None = None, *, status: int = 400) -> Refused:
     """A request that cannot be understood."""
@@ -99,6 +113,8 @@ def envelope(error: errors.DomainError) -> Envelope:
         case errors.RequestIdReused():
             message = "This Idempotency-Key came before with another request: use a new one."
             return Envelope(400, message, code="idempotency_key_reused")
+        case errors.PayloadTooLarge(violations=(first, *_)):
+            return Envelope(413, _plain(first.description))
         case errors.InvalidArgument(violations=(first, *_)):
             faults = (f"{_param(each.field)}: {each.description}" for each in error.violations)
             return Envelope(400, _plain("; ".join(faults)), param=_param(first.field))

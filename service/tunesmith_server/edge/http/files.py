@@ -1,19 +1,18 @@
 """`/v1/files`: the tenant's datasets, and the results of its runs."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
-from tunesmith import results
 from tunesmith.dataset_rules import Report, Severity, decode_report
 
 from tunesmith_server.app.datasets import Datasets
 from tunesmith_server.app.fine_tunes import FineTunes
-from tunesmith_server.app.pages import MAX_PAGE, PageRequest
+from tunesmith_server.app.results import results_csv
 from tunesmith_server.app.uploads import Piece, Sent, Upload, Uploads
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.dataset import Dataset, DatasetState
@@ -22,12 +21,15 @@ from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.names import DatasetName, FineTuneName, can_name
 from tunesmith_server.domain.states import State
 from tunesmith_server.edge.http.calls import OWN, Incoming
-from tunesmith_server.edge.http.envelopes import Refused, json_response, refused
+from tunesmith_server.edge.http.envelopes import Envelope, Refused, json_response, refused
 from tunesmith_server.edge.http.forms import FilePart, Form
 from tunesmith_server.edge.http.ids import new_id, results_id, run_of_results
+from tunesmith_server.edge.http.pages import every, page_after, with_ends
 
 FINE_TUNE = "fine-tune"
 RESULTS = "fine-tune-results"
+_MOST_FILES = 10_000
+"""On one page; as many come where no limit is asked for."""
 _UNREADABLE = {
     "JSON_INVALID",
     "NOT_AN_OBJECT",
@@ -57,54 +59,48 @@ class FileEndpoints:
             purpose = form.fields.get("purpose", "")
             if purpose:
                 check_purpose(purpose)  # before a byte is read
+            name = base_name(file.name)
             dataset = await self._uploads.take(
-                incoming.call(),
-                Upload(OWN, new_id("file"), file_name=base_name(file.name)),
-                Sent(_pieces(form, file), lambda: "", lambda: _keep_seconds(form.fields)),
+                incoming.call(name),
+                Upload(OWN, new_id("file"), file_name=name),
+                Sent(
+                    _pieces(form, file),
+                    lambda: "",
+                    lambda: _keep_seconds(form.fields),
+                    lambda report: check_readable(report, "file"),
+                ),
             )
-        try:
-            check_readable(decode_report(dict(dataset.report)), "file")
-        except Refused:
-            await asyncio.shield(self._datasets.delete(incoming.call(), dataset.name))
-            raise
         return json_response(file_object(dataset))
 
     async def list(self, incoming: Incoming) -> Response:
         """Every file, newest first; the old client reads them all to find duplicates."""
         query = incoming.request.query_params
-        limit = _limit(query.get("limit"))
-        found = [file_object(each) async for each in self._all(incoming.principal)]
-        found += [
-            results_object(run, 0) async for run in ended_runs(self._runs, incoming.principal)
-        ]
+        caller = incoming.principal
+        datasets = every(lambda page: self._datasets.list(caller, OWN, page))
+        found = [file_object(each) async for each in datasets]
+        found += [results_object(run) async for run in self._ended_runs(caller)]
         if purpose := query.get("purpose"):
             found = [file for file in found if file["purpose"] == purpose]
         # sorting keeps the order within a second, so the oldest first are the newest first turned
         found.sort(key=lambda file: file["created_at"], reverse=True)
-        if query.get("order") == "asc":
+        order = query.get("order", "desc")
+        if order not in ("asc", "desc"):
+            raise refused(f"'{order[:20]}' is not one of ['asc', 'desc'] - 'order'", "order")
+        if order == "asc":
             found.reverse()
-        if after := query.get("after"):
-            places = [place for place, file in enumerate(found) if file["id"] == after]
-            if not places:
-                raise refused(f"No such File object: {after}", "after", status=404)
-            found = found[places[0] + 1 :]
-        shown = found[:limit]
-        return json_response(
-            {
-                "object": "list",
-                "data": shown,
-                "has_more": len(found) > limit,
-                "first_id": shown[0]["id"] if shown else None,
-                "last_id": shown[-1]["id"] if shown else None,
-            }
+        page, more = await page_after(
+            found, query, lambda file: str(file["id"]), default=_MOST_FILES, most=_MOST_FILES
         )
+        return json_response(with_ends(page, more))
 
     async def get(self, incoming: Incoming) -> Response:
         """One file."""
         id = incoming.path("file")
         if run := await self._run(incoming.principal, id):
-            text = await self.results(incoming.principal, run)
-            return json_response(results_object(run, len(text)))
+            if run.results_bytes is None:
+                text = await self.results(incoming.principal, run)
+                run = replace(run, results_bytes=len(text))
+            return json_response(results_object(run))
         return json_response(file_object(await self.dataset(incoming.principal, id)))
 
     async def content(self, incoming: Incoming) -> Response:
@@ -114,14 +110,14 @@ class FileEndpoints:
             text = await self.results(incoming.principal, run)
             return Response(text, media_type="application/octet-stream")
         dataset = await self.dataset(incoming.principal, id)
-        start, status = 0, 200
+        start, status, size = 0, 200, dataset.size_bytes
+        headers = {}
         if asked := _RANGE.fullmatch(incoming.request.headers.get("range", "")):
-            start, status = min(int(asked[1]), dataset.size_bytes), 206
-        headers = {"content-length": str(dataset.size_bytes - start)}
-        if status == 206:
-            headers["content-range"] = (
-                f"bytes {start}-{dataset.size_bytes - 1}/{dataset.size_bytes}"
-            )
+            if len(asked[1]) > 18 or int(asked[1]) >= size:
+                return _out_of_range(size)
+            start, status = int(asked[1]), 206
+            headers["content-range"] = f"bytes {start}-{size - 1}/{size}"
+        headers["content-length"] = str(size - start)
         chunks = self._datasets.content(incoming.principal, dataset.name, offset=start)
         return StreamingResponse(
             chunks, status, headers=headers, media_type="application/octet-stream"
@@ -132,28 +128,16 @@ class FileEndpoints:
         id = incoming.path("file")
         if run_of_results(id):
             raise refused("The results of a job go with the job.", "id")
-        dataset = await self.dataset(incoming.principal, id)
-        await self._datasets.delete(incoming.call(id), dataset.name)
+        await self._datasets.delete(incoming.call(id), _dataset_name(id))
         return json_response({"id": id, "object": "file", "deleted": True})
 
     async def dataset(self, caller: Principal, id: str) -> Dataset:
-        """The dataset under a file id; what can be no id is simply not there."""
-        shown = f"tenants/-/datasets/{id[:200]}"
-        if not can_name(id):
-            raise NotFound(shown)
-        try:
-            name = DatasetName.parse(f"tenants/-/datasets/{id}")
-            return await self._datasets.get(caller, name)
-        except (InvalidArgument, NotFound):
-            raise NotFound(shown) from None
+        """The dataset under a file id, or NotFound."""
+        return await self._datasets.get(caller, _dataset_name(id))
 
     async def results(self, caller: Principal, run: FineTune) -> bytes:
         """`results.csv` of a run."""
-        rows = [
-            (int(event.data["step"]), event.data["values"])
-            async for event in self._runs.results(caller, run.name)
-        ]
-        return results.csv_text(rows).encode()
+        return results_csv(await self._runs.results(caller, run.name))
 
     async def file_of(self, caller: Principal, id: str) -> dict[str, Any]:
         """The file under this id, as jobs show it, also when it is deleted by now."""
@@ -161,6 +145,14 @@ class FileEndpoints:
             return file_object(await self.dataset(caller, id))
         except NotFound:
             return _file(id, FINE_TUNE, id, 0, None, "deleted", None)
+
+    async def files_of(
+        self, caller: Principal, runs: Iterable[FineTune]
+    ) -> dict[str, dict[str, Any]]:
+        """The files that runs train and are measured on, by id."""
+        used = [each for run in runs for each in (run.resolved.training, run.resolved.validation)]
+        ids = {each.dataset for each in used if each}
+        return {id: await self.file_of(caller, id) for id in ids}
 
     async def _run(self, caller: Principal, id: str) -> FineTune | None:
         """The run whose results these are; None for another kind of file."""
@@ -176,32 +168,29 @@ class FileEndpoints:
             raise NotFound(f"tenants/-/datasets/{id}")
         return run
 
-    async def _all(self, caller: Principal) -> AsyncIterator[Dataset]:
-        token = ""
-        while True:
-            page = await self._datasets.list(caller, OWN, PageRequest(MAX_PAGE, token))
-            for dataset in page.rows:
-                yield dataset
-            token = page.next_token
-            if not token:
-                return
+    def _ended_runs(self, caller: Principal) -> AsyncIterator[FineTune]:
+        """The runs that have results."""
+        ended = [State.SUCCEEDED, State.STOPPED_AT_LIMIT]
+        return every(lambda page: self._runs.list(caller, OWN, page, states=ended))
 
 
-async def ended_runs(runs: FineTunes, caller: Principal) -> AsyncIterator[FineTune]:
-    """The runs that have results."""
-    token = ""
-    while True:
-        page = await runs.list(
-            caller,
-            OWN,
-            PageRequest(MAX_PAGE, token),
-            states=[State.SUCCEEDED, State.STOPPED_AT_LIMIT],
-        )
-        for run in page.rows:
-            yield run
-        token = page.next_token
-        if not token:
-            return
+def _dataset_name(id: str) -> DatasetName:
+    """The name of the caller's dataset; NotFound for what can be no id."""
+    shown = f"tenants/-/datasets/{id[:200]}"
+    try:
+        if can_name(id):
+            return DatasetName.parse(shown)
+    except InvalidArgument:
+        pass
+    raise NotFound(shown)
+
+
+def _out_of_range(size: int) -> Response:
+    response = Envelope(
+        416, f"The range begins behind the end: the file has {size} bytes.", param="range"
+    ).response()
+    response.headers["content-range"] = f"bytes */{size}"
+    return response
 
 
 def has_results(run: FineTune) -> bool:
@@ -228,11 +217,10 @@ def file_object(dataset: Dataset) -> dict[str, Any]:
     )
 
 
-def results_object(run: FineTune, size: int) -> dict[str, Any]:
-    """The results of a run as a file; lists do not say its size, which is not known beforehand."""
-    return _file(
-        results_id(run), RESULTS, "compiled_results.csv", size, run.end_time, "processed", None
-    )
+def results_object(run: FineTune) -> dict[str, Any]:
+    """The results of a run as a file; 0 bytes where they are not counted."""
+    name, size = "compiled_results.csv", run.results_bytes or 0
+    return _file(results_id(run), RESULTS, name, size, run.end_time, "processed", None)
 
 
 def base_name(file_name: str) -> str:
@@ -319,11 +307,3 @@ def _other_purpose(purpose: str) -> Refused:
         "fine-tuning",
         "purpose",
     )
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return 10_000
-    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
-        raise refused(f"{text[:20]!r} is not between 1 and 10000 - 'limit'", "limit")
-    return int(text)

@@ -1,35 +1,28 @@
 """The legacy `/v1/fine-tunes` of the old guide."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
 from tunesmith_server.app.fine_tunes import FineTunes
-from tunesmith_server.app.models import Models
-from tunesmith_server.app.pages import MAX_PAGE, PageRequest
 from tunesmith_server.app.steering import Steering
-from tunesmith_server.app.submission import Submission, Wish
 from tunesmith_server.app.watch import Batch, Closing, Watches
 from tunesmith_server.domain.access import Principal
-from tunesmith_server.domain.errors import PreconditionFailed
-from tunesmith_server.domain.events import Event, Kind, Level
+from tunesmith_server.domain.events import Event, Kind
 from tunesmith_server.domain.fine_tune import (
     Classification,
     FineTune,
     Hyperparameters,
-    Spec,
 )
 from tunesmith_server.domain.model import Model
-from tunesmith_server.domain.names import ModelName
-from tunesmith_server.domain.states import State
 from tunesmith_server.edge.http import sse
-from tunesmith_server.edge.http.calls import OWN, Incoming, canonical
+from tunesmith_server.edge.http.calls import Incoming
 from tunesmith_server.edge.http.envelopes import json_response, refused
 from tunesmith_server.edge.http.files import FileEndpoints, has_results, results_object
-from tunesmith_server.edge.http.ids import new_id, results_id
-from tunesmith_server.edge.http.runs import Runs
+from tunesmith_server.edge.http.ids import results_id
+from tunesmith_server.edge.http.runs import LEVELS, STATUS, Runs, begun, run_name
 
 _DEFAULT_MODEL = "curie"
 """What the old guide's server took where no model was named, as prepare_data's command does."""
@@ -39,22 +32,8 @@ _SAID = (Kind.MESSAGE, Kind.ADMISSION, Kind.STATE_CHANGED)
 _WIRE = "sse"
 _UPLOADED_MODEL = "Uploaded model: "
 
-_STATUS = {
-    State.VALIDATING: "pending",
-    State.QUEUED: "pending",
-    State.PREPARING: "running",
-    State.RUNNING: "running",
-    State.FINALIZING: "running",
-    State.PAUSING: "running",
-    State.PAUSED: "pending",
-    State.CANCELLING: "cancelled",
-    State.SUCCEEDED: "succeeded",
-    State.STOPPED_AT_LIMIT: "succeeded",
-    State.FAILED: "failed",
-    State.EXPIRED: "failed",
-    State.CANCELLED: "cancelled",
-}
-_LEVELS = {Level.INFO: "info", Level.WARNING: "warn", Level.ERROR: "error"}
+_STATUS = {"validating_files": "pending", "queued": "pending", "paused": "pending"}
+"""What the old API calls otherwise than the modern one."""
 
 
 class FineTuneBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -81,20 +60,16 @@ class LegacyEndpoints:
         self,
         runs: Runs,
         fine_tunes: FineTunes,
-        submission: Submission,
         steering: Steering,
         watches: Watches,
-        models: Models,
         files: FileEndpoints,
         *,
         alive_every: float,
     ) -> None:
         self._runs = runs
         self._fine_tunes = fine_tunes
-        self._submission = submission
         self._steering = steering
         self._watches = watches
-        self._models = models
         self._files = files
         self._alive_every = alive_every
 
@@ -103,15 +78,10 @@ class LegacyEndpoints:
         body = await incoming.body(FineTuneBody)
         if len(body.suffix) > _SUFFIX:
             raise refused(f"'suffix' is longer than {_SUFFIX} characters", "suffix")
-        spec = Spec(
-            base_model=body.model,
-            training_dataset=await self._runs.file(incoming, body.training_file, "training_file"),
-            validation_dataset=await self._runs.file(
-                incoming, body.validation_file, "validation_file"
-            )
-            if body.validation_file
-            else None,
-            suffix=body.suffix,
+        run = await self._runs.create(
+            incoming,
+            body,
+            "ft",
             hyperparameters=Hyperparameters(
                 n_epochs=body.n_epochs,
                 batch_size=body.batch_size,
@@ -120,43 +90,30 @@ class LegacyEndpoints:
             ),
             classification=_classification(body),
         )
-        call = incoming.call(canonical(body))
-        run = await self._submission.create(call, Wish(OWN, spec, id=new_id("ft")))
-        return json_response(await self._shown(incoming, run, events=True))
+        return json_response(await self._with_events(incoming, run))
 
     async def list(self, incoming: Incoming) -> Response:
         """Every run, the oldest first: the old `wandb sync` takes the last of them."""
-        found: list[FineTune] = []
-        token = ""
-        while True:
-            page = await self._fine_tunes.list(
-                incoming.principal, OWN, PageRequest(MAX_PAGE, token)
-            )
-            found += page.rows
-            token = page.next_token
-            if not token:
-                break
-        shown = [await self._shown(incoming, run, events=False) for run in reversed(found)]
+        found = [run async for run in self._runs.all(incoming.principal)]
+        files = await self._files.files_of(incoming.principal, found)  # many runs have the same
+        shown = [await self._shown(incoming, run, files) for run in reversed(found)]
         return json_response({"object": "list", "data": shown})
 
     async def get(self, incoming: Incoming) -> Response:
         """One run with its events."""
         run = await self._runs.get(incoming)
-        return json_response(await self._shown(incoming, run, events=True))
+        return json_response(await self._with_events(incoming, run))
 
     async def cancel(self, incoming: Incoming) -> Response:
         """Stop a run for good."""
-        run = await self._runs.get(incoming)
-        if run.state.is_terminal:
-            raise PreconditionFailed(str(run.name), f"it has {_STATUS[run.state]} already")
-        run = await self._steering.cancel(incoming.call(run.name.id), run.name)
-        return json_response(await self._shown(incoming, run, events=True))
+        run = await self._runs.cancel(incoming)
+        return json_response(await self._with_events(incoming, run))
 
     async def delete(self, incoming: Incoming) -> Response:
         """Forget a run that has ended; what the old command line offers."""
-        run = await self._runs.get(incoming)
-        await self._steering.delete(incoming.call(run.name.id), run.name)
-        return json_response({"id": run.name.id, "object": "fine-tune", "deleted": True})
+        name = run_name(incoming.path("job"))
+        await self._steering.delete(incoming.call(name.id), name)
+        return json_response({"id": name.id, "object": "fine-tune", "deleted": True})
 
     async def events(self, incoming: Incoming) -> Response:
         """The log so far, or as a stream: all from the first, then as it goes on."""
@@ -166,7 +123,7 @@ class LegacyEndpoints:
             frames = self._follow(incoming.principal, run, cursor)
             return await sse.stream(frames)
         events = [event async for event in self._runs.events(incoming.principal, run)]
-        model = await self._model(incoming.principal, run)
+        model = await self._runs.model(incoming.principal, run)
         return json_response({"object": "list", "data": list(_log(run, events, model))})
 
     async def _follow(self, caller: Principal, run: FineTune, cursor: str) -> AsyncIterator[bytes]:
@@ -207,38 +164,38 @@ class LegacyEndpoints:
 
     async def _model_of(self, caller: Principal, run: FineTune, events: Any) -> Model | None:
         if any(event.message.startswith(_UPLOADED_MODEL) for event in events):
-            return await self._model(caller, await self._fine_tunes.get(caller, run.name))
+            return await self._runs.model(caller, await self._fine_tunes.get(caller, run.name))
         return None
 
-    async def _model(self, caller: Principal, run: FineTune) -> Model | None:
-        if run.model is None:
-            return None
-        return await self._models.get(caller, ModelName(run.name.tenant, run.model))
-
-    async def _shown(self, incoming: Incoming, run: FineTune, *, events: bool) -> dict[str, Any]:
-        """The run as the old clients read it; lists go without events."""
+    async def _with_events(self, incoming: Incoming, run: FineTune) -> dict[str, Any]:
+        """The run as it is shown by itself."""
         caller = incoming.principal
-        model = await self._runs.model_name(caller, run, legacy=True)
-        files = [run.resolved.training.dataset]
-        validation = [run.resolved.validation.dataset] if run.resolved.validation else []
-        shown = {
+        shown = await self._shown(incoming, run, await self._files.files_of(caller, [run]))
+        told = [event async for event in self._runs.events(caller, run)]
+        model = await self._runs.model(caller, run)
+        return shown | {"events": list(_log(run, told, model))}
+
+    async def _shown(
+        self, incoming: Incoming, run: FineTune, files: Mapping[str, dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The run as the old clients read it in lists, with its datasets as `files` has them."""
+        caller = incoming.principal
+        model = await self._runs.model(caller, run)
+        validation = run.resolved.validation
+        return {
             "object": "fine-tune",
             "id": run.name.id,
             "hyperparams": _hyperparameters(run),
             "organization_id": f"org-{incoming.organization}",
             "model": await self._runs.base_name(caller, run, legacy=True),
-            "training_files": [await self._files.file_of(caller, id) for id in files],
-            "validation_files": [await self._files.file_of(caller, id) for id in validation],
-            "result_files": [results_object(run, 0)] if has_results(run) else [],
+            "training_files": [files[run.resolved.training.dataset]],
+            "validation_files": [files[validation.dataset]] if validation else [],
+            "result_files": [results_object(run)] if has_results(run) else [],
             "created_at": int(run.create_time.timestamp()),
             "updated_at": int(run.update_time.timestamp()),
-            "status": _STATUS[run.state],
-            "fine_tuned_model": model,
+            "status": _STATUS.get(STATUS[run.state], STATUS[run.state]),
+            "fine_tuned_model": model.legacy_name if model else None,
         }
-        if events:
-            told = [event async for event in self._runs.events(caller, run)]
-            shown["events"] = list(_log(run, told, await self._model(caller, run)))
-        return shown
 
 
 def _classification(body: FineTuneBody) -> Classification | None:
@@ -259,15 +216,12 @@ def _classification(body: FineTuneBody) -> Classification | None:
 
 def _hyperparameters(run: FineTune) -> dict[str, Any]:
     values, asked = run.resolved.hyperparameters, run.spec.classification
-    begun = run.state not in (State.VALIDATING, State.QUEUED)
-    given = run.spec.hyperparameters
+    # what was not given is shown once the run is prepared, as it always was
+    late = values if begun(run) else run.spec.hyperparameters
     shown: dict[str, Any] = {
         "n_epochs": values.n_epochs,
-        # what was not given is shown once the run is prepared, as it always was
-        "batch_size": values.batch_size if begun else given.batch_size,
-        "learning_rate_multiplier": values.learning_rate_multiplier
-        if begun
-        else given.learning_rate_multiplier,
+        "batch_size": late.batch_size,
+        "learning_rate_multiplier": late.learning_rate_multiplier,
         "prompt_loss_weight": values.prompt_loss_weight,
     }
     if asked:
@@ -285,8 +239,10 @@ def _log(run: FineTune, events: Any, model: Model | None) -> Iterator[dict[str, 
     for event in events:
         if event.kind not in _SAID:
             continue
-        if event.message.startswith(_UPLOADED_MODEL) and model:
-            yield _event(event, _UPLOADED_MODEL + model.legacy_name)
+        if event.message.startswith(_UPLOADED_MODEL):
+            # of a model that is deleted by now only the modern name is known
+            name = _UPLOADED_MODEL + model.legacy_name if model else event.message
+            yield _event(event, name)
             yield _event(event, f"Uploaded result file: {results_id(run)}")
         else:
             yield _event(event, event.message)
@@ -295,7 +251,7 @@ def _log(run: FineTune, events: Any, model: Model | None) -> Iterator[dict[str, 
 def _event(event: Event, message: str) -> dict[str, Any]:
     return {
         "object": "fine-tune-event",
-        "level": _LEVELS[event.level],
+        "level": LEVELS[event.level],
         "message": message,
         "created_at": int(event.time.timestamp()),
     }

@@ -13,12 +13,13 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import parse_options_header
 
+from tunesmith_server.domain.text import check_texts
 from tunesmith_server.edge.http.calls import Incoming
 from tunesmith_server.edge.http.envelopes import refused
 
 _LARGEST_FIELD = 4096
 _ROOM = 64 * 1024
-"""What a form may take beside its file."""
+"""Bytes that a form may have beside its file: names and fields are kept in memory."""
 _GATHERED = 1 << 20
 """The parts of a file are handed on at about this size: small ones cost as much as large ones."""
 
@@ -57,6 +58,7 @@ class Form:
         self._file: FilePart | None = None
         self._in_file = self._file_ended = False
         self._bytes: deque[bytes] = deque()
+        self._beside = 0
         self._ended = False
 
     async def __aenter__(self) -> Self:
@@ -90,6 +92,7 @@ class Form:
         while self._file is None:
             if not await self._read():
                 raise refused(f"'{name}' is a required property", name)
+        check_texts(self._incoming.method, [(name, self._file.name)])
         return self._file
 
     async def rest(self) -> None:
@@ -113,10 +116,13 @@ class Form:
         async for part in self._body:
             if not part:
                 continue
+            self._beside += len(part)  # of which `_on_part_data` takes what is the file's
             try:
                 self._parser.write(part)
             except MultipartParseError as error:
                 raise refused(f"The form cannot be read: {error}.") from None
+            if self._beside > _ROOM:
+                raise refused(f"The form has more than {_ROOM:,} bytes beside its file.")
             return True
         return False
 
@@ -150,6 +156,7 @@ class Form:
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:
             self._bytes.append(data[start:end])
+            self._beside -= end - start
             return
         self._text += data[start:end]
         if len(self._text) > _LARGEST_FIELD:

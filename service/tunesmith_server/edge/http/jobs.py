@@ -1,44 +1,23 @@
 """The modern `/v1/fine_tuning/jobs`."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import re
+from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 from starlette.responses import Response
 
-from tunesmith_server.app.fine_tunes import FineTunes
-from tunesmith_server.app.pages import MAX_PAGE, PageRequest
 from tunesmith_server.app.steering import Steering
-from tunesmith_server.app.submission import Submission, Wish
-from tunesmith_server.domain.access import Principal
-from tunesmith_server.domain.errors import PreconditionFailed
-from tunesmith_server.domain.events import Event, Kind, Level
-from tunesmith_server.domain.fine_tune import FineTune, Hyperparameters, Spec
-from tunesmith_server.domain.states import State
-from tunesmith_server.edge.http.calls import OWN, Incoming, canonical
+from tunesmith_server.domain.events import Event, Kind
+from tunesmith_server.domain.fine_tune import FineTune, Hyperparameters
+from tunesmith_server.edge.http.calls import Incoming
 from tunesmith_server.edge.http.envelopes import json_response, refused
 from tunesmith_server.edge.http.files import has_results
-from tunesmith_server.edge.http.ids import new_id, results_id
-from tunesmith_server.edge.http.runs import Runs
+from tunesmith_server.edge.http.ids import results_id
+from tunesmith_server.edge.http.pages import page_after, with_ends
+from tunesmith_server.edge.http.runs import LEVELS, STATUS, Runs, begun
 
-T = TypeVar("T")
-_STATUS = {
-    State.VALIDATING: "validating_files",
-    State.QUEUED: "queued",
-    State.PREPARING: "running",
-    State.RUNNING: "running",
-    State.FINALIZING: "running",
-    State.PAUSING: "running",
-    State.PAUSED: "paused",
-    State.CANCELLING: "cancelled",
-    State.SUCCEEDED: "succeeded",
-    State.STOPPED_AT_LIMIT: "succeeded",
-    State.FAILED: "failed",
-    State.EXPIRED: "failed",
-    State.CANCELLED: "cancelled",
-}
-_LEVELS = {Level.INFO: "info", Level.WARNING: "warn", Level.ERROR: "error"}
 _METRICS = {
     "training_loss": "train_loss",
     "training_token_accuracy": "train_mean_token_accuracy",
@@ -90,12 +69,8 @@ class JobBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class JobEndpoints:
     """The endpoints around jobs."""
 
-    def __init__(
-        self, runs: Runs, fine_tunes: FineTunes, submission: Submission, steering: Steering
-    ) -> None:
+    def __init__(self, runs: Runs, steering: Steering) -> None:
         self._runs = runs
-        self._fine_tunes = fine_tunes
-        self._submission = submission
         self._steering = steering
 
     async def create(self, incoming: Incoming) -> Response:
@@ -103,15 +78,10 @@ class JobEndpoints:
         body = await incoming.body(JobBody)
         _check(body)
         given = body.hyperparameters or body.method.supervised.hyperparameters
-        spec = Spec(
-            base_model=body.model,
-            training_dataset=await self._runs.file(incoming, body.training_file, "training_file"),
-            validation_dataset=await self._runs.file(
-                incoming, body.validation_file, "validation_file"
-            )
-            if body.validation_file
-            else None,
-            suffix=body.suffix,
+        run = await self._runs.create(
+            incoming,
+            body,
+            "ftjob",
             hyperparameters=Hyperparameters(
                 n_epochs=_given(given.n_epochs),
                 batch_size=_given(given.batch_size),
@@ -120,8 +90,6 @@ class JobEndpoints:
             seed=body.seed,
             metadata=body.metadata,
         )
-        call = incoming.call(canonical(body))
-        run = await self._submission.create(call, Wish(OWN, spec, id=new_id("ftjob")))
         return json_response(await self._shown(incoming, run))
 
     async def list(self, incoming: Incoming) -> Response:
@@ -135,14 +103,14 @@ class JobEndpoints:
         without = query.get("metadata") == "null"
 
         async def matching() -> AsyncIterator[FineTune]:
-            async for run in self._all(incoming.principal):
+            async for run in self._runs.all(incoming.principal):
                 metadata = run.spec.metadata
                 if without and metadata:
                     continue
                 if all(metadata.get(name) == value for name, value in wanted.items()):
                     yield run
 
-        page, more = await _page(matching(), query, lambda run: run.name.id, 20)
+        page, more = await page_after(matching(), query, lambda run: run.name.id, default=20)
         shown = [await self._shown(incoming, run) for run in page]
         return json_response({"object": "list", "data": shown, "has_more": more})
 
@@ -152,10 +120,7 @@ class JobEndpoints:
 
     async def cancel(self, incoming: Incoming) -> Response:
         """Stop a run for good."""
-        run = await self._runs.get(incoming)
-        if run.state.is_terminal:
-            raise PreconditionFailed(str(run.name), f"it has {_STATUS[run.state]} already")
-        run = await self._steering.cancel(incoming.call(run.name.id), run.name)
+        run = await self._runs.cancel(incoming)
         return json_response(await self._shown(incoming, run))
 
     async def pause(self, incoming: Incoming) -> Response:
@@ -173,11 +138,16 @@ class JobEndpoints:
     async def events(self, incoming: Incoming) -> Response:
         """A page of the log, newest first."""
         run = await self._runs.get(incoming)
-        told = [event async for event in self._runs.events(incoming.principal, run)]
-        events = [_event(run, event) for event in reversed(told) if event.kind in _TYPES]
-        page, more = await _page(
-            _each(events), incoming.request.query_params, lambda event: str(event["id"]), 20
+        query = incoming.request.query_params
+        newest = run.last_event
+        if asked := re.fullmatch(rf"ftevent-{run.uid}-(\d{{1,9}})", query.get("after", "")):
+            newest = min(newest, int(asked[1]))  # nothing newer is of interest
+        events = (
+            _event(run, event)
+            async for event in self._runs.events_back(incoming.principal, run, newest)
+            if event.kind in _TYPES
         )
+        page, more = await page_after(events, query, lambda event: str(event["id"]), default=20)
         return json_response({"object": "list", "data": page, "has_more": more})
 
     async def checkpoints(self, incoming: Incoming) -> Response:
@@ -190,28 +160,9 @@ class JobEndpoints:
             for event in reversed(told)
             if event.kind is Kind.CHECKPOINT
         ]
-        page, more = await _page(
-            _each(found), incoming.request.query_params, lambda each: str(each["id"]), 10
-        )
-        return json_response(
-            {
-                "object": "list",
-                "data": page,
-                "has_more": more,
-                "first_id": page[0]["id"] if page else None,
-                "last_id": page[-1]["id"] if page else None,
-            }
-        )
-
-    async def _all(self, caller: Principal) -> AsyncIterator[FineTune]:
-        token = ""
-        while True:
-            page = await self._fine_tunes.list(caller, OWN, PageRequest(MAX_PAGE, token))
-            for run in page.rows:
-                yield run
-            token = page.next_token
-            if not token:
-                return
+        query = incoming.request.query_params
+        page, more = await page_after(found, query, lambda each: str(each["id"]), default=10)
+        return json_response(with_ends(page, more))
 
     async def _shown(self, incoming: Incoming, run: FineTune) -> dict[str, Any]:
         """The run as modern clients read it."""
@@ -228,7 +179,7 @@ class JobEndpoints:
             "fine_tuned_model": await self._runs.model_name(caller, run, legacy=False),
             "organization_id": f"org-{incoming.organization}",
             "result_files": [results_id(run)] if has_results(run) else [],
-            "status": _STATUS[run.state],
+            "status": STATUS[run.state],
             "validation_file": resolved.validation.dataset if resolved.validation else None,
             "training_file": resolved.training.dataset,
             "hyperparameters": hyperparameters,
@@ -246,31 +197,6 @@ class JobEndpoints:
             "usage_metrics": None,
             "shared_with_openai": False,
         }
-
-
-async def _each(values: Sequence[T]) -> AsyncIterator[T]:
-    for value in values:
-        yield value
-
-
-async def _page(
-    rows: AsyncIterator[T], query: Any, id_of: Callable[[T], str], default: int
-) -> tuple[list[T], bool]:
-    """So many rows after the one that `after` names, and whether there are more."""
-    text, after = query.get("limit", str(default)), query.get("after", "")
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_PAGE:
-        raise refused(f"{text[:20]!r} is not between 1 and {MAX_PAGE} - 'limit'", "limit")
-    limit, found, begun = int(text), list[T](), not after
-    async for row in rows:
-        if begun:
-            found.append(row)
-            if len(found) > limit:
-                return found[:limit], True
-        else:
-            begun = id_of(row) == after
-    if not begun:
-        raise refused(f"there is no {after[:100]!r} in this list - 'after'", "after", status=404)
-    return found, False
 
 
 def _check(body: JobBody) -> None:
@@ -296,9 +222,8 @@ def _given(value: Any) -> Any:
 def _hyperparameters(run: FineTune) -> dict[str, Any]:
     """`auto` until the run is prepared, then what it became."""
     values, given = run.resolved.hyperparameters, run.spec.hyperparameters
-    begun = run.state not in (State.VALIDATING, State.QUEUED)
     return {
-        name: getattr(values, name) if begun else _or_auto(getattr(given, name))
+        name: getattr(values, name) if begun(run) else _or_auto(getattr(given, name))
         for name in ("n_epochs", "batch_size", "learning_rate_multiplier")
     }
 
@@ -331,7 +256,7 @@ def _event(run: FineTune, event: Event) -> dict[str, Any]:
         "object": "fine_tuning.job.event",
         "id": f"ftevent-{run.uid}-{event.sequence}",
         "created_at": _seconds(event.time),
-        "level": _LEVELS[event.level],
+        "level": LEVELS[event.level],
         "message": event.message,
         "type": _TYPES[event.kind],
         "data": data,

@@ -1,5 +1,6 @@
 """`/v1/models` and the very old `/v1/engines`."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -7,11 +8,11 @@ from starlette.responses import Response
 
 from tunesmith_server.app.catalogue import Catalogue
 from tunesmith_server.app.models import Models
-from tunesmith_server.app.pages import MAX_PAGE, PageRequest
 from tunesmith_server.domain.errors import PermissionDenied
 from tunesmith_server.domain.model import BaseModel, Model
 from tunesmith_server.edge.http.calls import OWN, Incoming
 from tunesmith_server.edge.http.envelopes import json_response, naming_models
+from tunesmith_server.edge.http.pages import every
 
 _OWNER = "tunesmith"
 _EPOCH = 0
@@ -29,17 +30,11 @@ class ModelEndpoints:
         """Every base that may be named, and every model of the tenant."""
         shown = [
             _base(base, name)
-            for base in await self._bases(incoming)
+            async for base in self._bases(incoming)
             for name in (base.id, *base.aliases)
         ]
-        token = ""
-        while True:
-            page = await self._models.list(incoming.principal, OWN, PageRequest(MAX_PAGE, token))
-            for model in page.rows:
-                shown += [_tuned(model, name, incoming) for name in _names(model)]
-            token = page.next_token
-            if not token:
-                break
+        async for model in every(lambda page: self._models.list(incoming.principal, OWN, page)):
+            shown += [_tuned(model, name, incoming) for name in _names(model)]
         return json_response({"object": "list", "data": shown})
 
     async def get(self, incoming: Incoming) -> Response:
@@ -60,7 +55,7 @@ class ModelEndpoints:
 
     async def engines(self, incoming: Incoming) -> Response:
         """As the first of OpenAI's clients asked for models."""
-        bases = [_engine(base.id) for base in await self._bases(incoming)]
+        bases = [_engine(base.id) async for base in self._bases(incoming)]
         return json_response({"object": "list", "data": bases})
 
     async def engine(self, incoming: Incoming) -> Response:
@@ -73,9 +68,8 @@ class ModelEndpoints:
         with naming_models():
             return await self._models.named(incoming.principal, name)
 
-    async def _bases(self, incoming: Incoming) -> tuple[BaseModel, ...]:
-        page = await self._catalogue.list(incoming.principal, PageRequest(MAX_PAGE))
-        return page.rows
+    def _bases(self, incoming: Incoming) -> AsyncIterator[BaseModel]:
+        return every(lambda page: self._catalogue.list(incoming.principal, page))
 
 
 def _names(model: Model) -> tuple[str, ...]:

@@ -23,7 +23,6 @@ _ERRORS = {
 }
 _OF_BODIES = {
     408: "The body came too slowly.",
-    409: "The same request is under way.",
     413: "The body is too large.",
     415: "The body is of another type than this operation takes.",
     507: "There is no room to keep what was sent.",
@@ -83,6 +82,9 @@ def _operation(verb: str, path: str, operation: Operation) -> dict[str, Any]:
     if verb != "GET":
         errors |= _OF_BODIES
     responses = {"200": _answer(operation)}
+    if operation.answer is None:
+        errors[416] = "The range begins behind the end."
+        responses["206"] = {**_answer(operation), "description": "The bytes from there on."}
     for status, words in sorted(errors.items()):
         responses[str(status)] = {
             "description": words,
@@ -108,6 +110,10 @@ def _parameters(path: str, operation: Operation) -> Iterator[dict[str, Any]]:
         if query.schema["type"] == "object":
             shown |= {"style": "deepObject", "explode": True}
         yield {**shown, "schema": query.schema}
+    if operation.answer is None:
+        words = "from which byte on, as bytes=N-; another form is ignored"
+        schema = {"type": "string", "examples": ["bytes=1000-"]}
+        yield {"name": "Range", "in": "header", "description": words, "schema": schema}
 
 
 def _body(body: type | FileForm) -> dict[str, Any]:

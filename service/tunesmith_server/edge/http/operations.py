@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tunesmith_server.edge.http import schemas as s
+from tunesmith_server.edge.http.completion_schemas import ChatCompletion, Completion
 from tunesmith_server.edge.http.completions import ChatBody, CompletionBody
 from tunesmith_server.edge.http.fine_tunes import FineTuneBody
 from tunesmith_server.edge.http.jobs import JobBody
@@ -210,7 +211,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "createCompletion",
         "Answers",
         "Go on from prompts.",
-        s.Completion,
+        Completion,
         CompletionBody,
         streams=True,
     ),
@@ -218,7 +219,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "createEngineCompletion",
         "Answers",
         "The same, by engine.",
-        s.Completion,
+        Completion,
         CompletionBody,
         streams=True,
     ),
@@ -226,7 +227,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "createChatCompletion",
         "Answers",
         "Answer a conversation.",
-        s.ChatCompletion,
+        ChatCompletion,
         ChatBody,
         streams=True,
     ),
@@ -234,7 +235,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "createEngineChatCompletion",
         "Answers",
         "The same, by engine.",
-        s.ChatCompletion,
+        ChatCompletion,
         ChatBody,
         streams=True,
     ),

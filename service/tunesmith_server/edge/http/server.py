@@ -42,14 +42,12 @@ def openai_edge(settings: Http, authenticator: Authenticator, use: UseCases) -> 
     files = FileEndpoints(
         use.datasets, use.uploads, use.fine_tunes, largest_file=int(settings.max_file_bytes)
     )
-    runs = Runs(use.fine_tunes, use.models, files)
+    runs = Runs(use.fine_tunes, use.submission, use.steering, use.models, files)
     legacy = LegacyEndpoints(
         runs,
         use.fine_tunes,
-        use.submission,
         use.steering,
         use.watches,
-        use.models,
         files,
         alive_every=alive,
     )
@@ -57,7 +55,7 @@ def openai_edge(settings: Http, authenticator: Authenticator, use: UseCases) -> 
         files,
         UploadEndpoints(use.assembled_uploads, files),
         legacy,
-        JobEndpoints(runs, use.fine_tunes, use.submission, use.steering),
+        JobEndpoints(runs, use.steering),
         ModelEndpoints(use.models, use.catalogue),
         Completions(use.models, alive_every=alive),
         PermissionEndpoints(use.models),

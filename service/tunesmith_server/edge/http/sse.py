@@ -35,17 +35,22 @@ async def stream(
 ) -> StreamingResponse:
     """The answer that sends the frames. What fails before the first is an answer of its own.
 
-    With `alive_every` (seconds), for frames that do not show life by themselves.
+    With `alive_every` (seconds), for frames that do not show life by themselves: then the answer
+    begins after that long, whatever comes, since proxies give up what is silent.
     """
-    first = await anext(frames, None)
-
-    async def body() -> AsyncIterator[bytes]:
-        if first is not None:
-            yield first
-            async for frame in _alive(frames, alive_every) if alive_every else frames:
-                yield frame
-
-    return StreamingResponse(_told(body()), headers=_HEADERS, media_type="text/event-stream")
+    if alive_every is None:
+        body = _after(await anext(frames, None), frames)
+    else:
+        first = asyncio.ensure_future(anext(frames, None))
+        try:
+            await asyncio.wait((first,), timeout=alive_every)
+        except asyncio.CancelledError:
+            first.cancel()
+            raise
+        if first.done():
+            first.result()
+        body = _alive(first, frames, alive_every)
+    return StreamingResponse(_told(body), headers=_HEADERS, media_type="text/event-stream")
 
 
 async def _told(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -61,24 +66,27 @@ async def _told(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield data(internal(incident).body())
 
 
-async def _alive(frames: AsyncIterator[bytes], every: float) -> AsyncIterator[bytes]:
-    """The frames, and a comment where none has come for a while."""
-    coming: asyncio.Task[bytes | None] | None = None
+async def _after(first: bytes | None, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first is not None:
+        yield first
+        async for frame in frames:
+            yield frame
+
+
+async def _alive(
+    coming: "asyncio.Future[bytes | None]", frames: AsyncIterator[bytes], every: float
+) -> AsyncIterator[bytes]:
+    """The frames after the one that is coming, and a comment where none has come for a while."""
     try:
         while True:
-            coming = coming or asyncio.ensure_future(_next(frames))
             done, _ = await asyncio.wait((coming,), timeout=every)
             if not done:
                 yield ALIVE
                 continue
-            frame, coming = coming.result(), None
+            frame = coming.result()
             if frame is None:
                 return
             yield frame
+            coming = asyncio.ensure_future(anext(frames, None))
     finally:
-        if coming:
-            coming.cancel()
-
-
-async def _next(frames: AsyncIterator[bytes]) -> bytes | None:
-    return await anext(frames, None)
+        coming.cancel()

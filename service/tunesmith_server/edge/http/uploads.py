@@ -8,7 +8,8 @@ from starlette.responses import Response
 from tunesmith_server.app.assembled_uploads import AssembledUploads, NewAssembly
 from tunesmith_server.domain.names import can_name
 from tunesmith_server.domain.upload import MOST_PART_BYTES, AssembledUpload
-from tunesmith_server.edge.http.calls import Incoming, canonical
+from tunesmith_server.edge.http.bodies import canonical
+from tunesmith_server.edge.http.calls import Incoming
 from tunesmith_server.edge.http.envelopes import json_response, refused
 from tunesmith_server.edge.http.files import (
     FINE_TUNE,
@@ -57,8 +58,6 @@ class UploadEndpoints:
         """Begin."""
         body = await incoming.body(UploadBody)
         check_purpose(body.purpose)
-        if not can_name(body.filename):
-            raise refused("'filename' has characters that cannot be printed", "filename")
         new = NewAssembly(
             id=new_id("upload", "_"),
             file_name=base_name(body.filename),
