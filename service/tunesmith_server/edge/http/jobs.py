@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from starlette.responses import Response
@@ -14,12 +14,13 @@ from tunesmith_server.app.submission import Submission, Wish
 from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.errors import PreconditionFailed
 from tunesmith_server.domain.events import Event, Kind, Level
-from tunesmith_server.domain.fine_tune import FineTune, Hyperparameters, Spec
+from tunesmith_server.domain.fine_tune import FineTune, Spec
 from tunesmith_server.domain.states import State
 from tunesmith_server.edge.http.calls import OWN, Incoming, canonical
 from tunesmith_server.edge.http.envelopes import json_response, refused
 from tunesmith_server.edge.http.files import has_results
 from tunesmith_server.edge.http.ids import new_id, results_id
+from tunesmith_server.edge.http.methods import HyperparameterBody, MethodBody, chosen, shown
 from tunesmith_server.edge.http.runs import Runs
 
 T = TypeVar("T")
@@ -46,31 +47,6 @@ _METRICS = {
     "validation_token_accuracy": "valid_mean_token_accuracy",
 }
 """The names of results.csv under those of the modern API."""
-
-Auto = Literal["auto"]
-
-
-class HyperparameterBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Hyperparameters; `auto` is absent."""
-
-    n_epochs: int | Auto = "auto"
-    batch_size: int | Auto = "auto"
-    learning_rate_multiplier: float | Auto = "auto"
-
-
-class SupervisedBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Options of supervised fine-tuning."""
-
-    hyperparameters: HyperparameterBody = msgspec.field(default_factory=HyperparameterBody)
-
-
-class MethodBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The method of fine-tuning."""
-
-    type: str = "supervised"
-    supervised: SupervisedBody = msgspec.field(default_factory=SupervisedBody)
-    dpo: Any = None
-    reinforcement: Any = None
 
 
 class JobBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -102,7 +78,7 @@ class JobEndpoints:
         """Submit a run."""
         body = await incoming.body(JobBody)
         _check(body)
-        given = body.hyperparameters or body.method.supervised.hyperparameters
+        hyperparameters, dpo = chosen(body.method, body.hyperparameters)
         spec = Spec(
             base_model=body.model,
             training_dataset=await self._runs.file(incoming, body.training_file, "training_file"),
@@ -112,11 +88,8 @@ class JobEndpoints:
             if body.validation_file
             else None,
             suffix=body.suffix,
-            hyperparameters=Hyperparameters(
-                n_epochs=_given(given.n_epochs),
-                batch_size=_given(given.batch_size),
-                learning_rate_multiplier=_given(given.learning_rate_multiplier),
-            ),
+            hyperparameters=hyperparameters,
+            dpo=dpo,
             seed=body.seed,
             metadata=body.metadata,
         )
@@ -216,7 +189,7 @@ class JobEndpoints:
     async def _shown(self, incoming: Incoming, run: FineTune) -> dict[str, Any]:
         """The run as modern clients read it."""
         caller, resolved = incoming.principal, run.resolved
-        hyperparameters = _hyperparameters(run)
+        hyperparameters, method = shown(run)
         ended = run.state.is_terminal
         finish = run.progress.estimated_finish
         return {
@@ -239,10 +212,7 @@ class JobEndpoints:
             "estimated_finish": _seconds(finish) if finish and not ended else None,
             "integrations": [],
             "metadata": dict(run.spec.metadata) or None,
-            "method": {
-                "type": "supervised",
-                "supervised": {"hyperparameters": hyperparameters},
-            },
+            "method": method,
             "usage_metrics": None,
             "shared_with_openai": False,
         }
@@ -275,11 +245,6 @@ async def _page(
 
 def _check(body: JobBody) -> None:
     """What this version does not offer is refused, never left out."""
-    if body.method.type != "supervised" or body.method.dpo or body.method.reinforcement:
-        raise refused(
-            f"The method '{body.method.type[:40]}' is not offered here: use supervised.",
-            "method.type",
-        )
     if body.integrations:
         raise refused("Integrations are not offered here yet.", "integrations")
     if len(body.metadata) > 16:
@@ -287,24 +252,6 @@ def _check(body: JobBody) -> None:
     for name, value in body.metadata.items():
         if len(name) > 64 or len(value) > 512:
             raise refused("a key of metadata has at most 64 characters, a value 512", "metadata")
-
-
-def _given(value: Any) -> Any:
-    return None if value == "auto" else value
-
-
-def _hyperparameters(run: FineTune) -> dict[str, Any]:
-    """`auto` until the run is prepared, then what it became."""
-    values, given = run.resolved.hyperparameters, run.spec.hyperparameters
-    begun = run.state not in (State.VALIDATING, State.QUEUED)
-    return {
-        name: getattr(values, name) if begun else _or_auto(getattr(given, name))
-        for name in ("n_epochs", "batch_size", "learning_rate_multiplier")
-    }
-
-
-def _or_auto(value: Any) -> Any:
-    return "auto" if value is None else value
 
 
 def _error(run: FineTune) -> dict[str, Any] | None:
