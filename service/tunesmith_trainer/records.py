@@ -128,7 +128,10 @@ def _preference(number: int, value: dict[str, Any], where: str) -> Record:
     )
     if preferred == other:
         raise _bad(where, "has the same answer twice, so that none is preferred")
-    return Preference(number, _messages(asked, where), preferred, other)
+    messages = _messages(asked, where)
+    if messages[-1].role == "assistant":
+        raise _bad(where, 'has an "input" that ends with an answer already')
+    return Preference(number, messages, preferred, other)
 
 
 def _answer(value: dict[str, Any], field: str, where: str) -> str:
@@ -137,7 +140,10 @@ def _answer(value: dict[str, Any], field: str, where: str) -> str:
         raise _bad(where, f'needs "{field}" as a list of one assistant message')
     if turns[0].get("role") != "assistant":
         raise _bad(where, f'has in "{field}" a message that is not the assistant\'s')
-    return _text(turns[0], "content", where)
+    content = _text(turns[0], "content", where)
+    if not content:
+        raise _bad(where, f'has an empty answer in "{field}"')
+    return content
 
 
 _RECORDS: dict[Shape, Callable[[int, dict[str, Any], str], Record]] = {

@@ -31,6 +31,18 @@ def chats(count: int = 12) -> list[dict[str, Any]]:
     ]
 
 
+def preferences(count: int = 12) -> list[dict[str, Any]]:
+    """Questions with a short answer that is preferred to a long one."""
+    return [
+        {
+            "input": {"messages": [{"role": "user", "content": f"is {n} odd?"}]},
+            "preferred_output": [{"role": "assistant", "content": "yes" if n % 2 else "no"}],
+            "non_preferred_output": [{"role": "assistant", "content": "well, that depends"}],
+        }
+        for n in range(count)
+    ]
+
+
 def lines(rows: Iterable[Mapping[str, Any]]) -> str:
     """Rows as JSON lines."""
     return "".join(json.dumps(row) + "\n" for row in rows)

@@ -183,6 +183,14 @@ def test_pairs_that_do_not_differ_within_the_limit_are_dropped_and_none_left_is_
         ),
         ({"preferred_output": [{"role": "assistant"}]}, 'needs "content" as a string'),
         (
+            {"non_preferred_output": [{"role": "assistant", "content": ""}]},
+            'has an empty answer in "non_preferred_output"',
+        ),
+        (
+            {"input": {"messages": [{"role": "assistant", "content": "x"}]}},
+            'has an "input" that ends with an answer already',
+        ),
+        (
             {"preferred_output": preferences(1)[0]["non_preferred_output"]},
             "has the same answer twice",
         ),

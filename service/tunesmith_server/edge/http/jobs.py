@@ -3,20 +3,21 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from starlette.responses import Response
 
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.domain.events import Event, Kind
-from tunesmith_server.domain.fine_tune import FineTune, Hyperparameters
+from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.edge.http.calls import Incoming
 from tunesmith_server.edge.http.envelopes import json_response, refused
 from tunesmith_server.edge.http.files import has_results
 from tunesmith_server.edge.http.ids import results_id
+from tunesmith_server.edge.http.methods import HyperparameterBody, MethodBody, chosen, shown
 from tunesmith_server.edge.http.pages import page_after, with_ends
-from tunesmith_server.edge.http.runs import LEVELS, STATUS, Runs, begun
+from tunesmith_server.edge.http.runs import LEVELS, STATUS, Runs
 
 _METRICS = {
     "training_loss": "train_loss",
@@ -25,31 +26,6 @@ _METRICS = {
     "validation_token_accuracy": "valid_mean_token_accuracy",
 }
 """The names of results.csv under those of the modern API."""
-
-Auto = Literal["auto"]
-
-
-class HyperparameterBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Hyperparameters; `auto` is absent."""
-
-    n_epochs: int | Auto = "auto"
-    batch_size: int | Auto = "auto"
-    learning_rate_multiplier: float | Auto = "auto"
-
-
-class SupervisedBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Options of supervised fine-tuning."""
-
-    hyperparameters: HyperparameterBody = msgspec.field(default_factory=HyperparameterBody)
-
-
-class MethodBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The method of fine-tuning."""
-
-    type: str = "supervised"
-    supervised: SupervisedBody = msgspec.field(default_factory=SupervisedBody)
-    dpo: Any = None
-    reinforcement: Any = None
 
 
 class JobBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -77,16 +53,13 @@ class JobEndpoints:
         """Submit a run."""
         body = await incoming.body(JobBody)
         _check(body)
-        given = body.hyperparameters or body.method.supervised.hyperparameters
+        hyperparameters, dpo = chosen(body.method, body.hyperparameters)
         run = await self._runs.create(
             incoming,
             body,
             "ftjob",
-            hyperparameters=Hyperparameters(
-                n_epochs=_given(given.n_epochs),
-                batch_size=_given(given.batch_size),
-                learning_rate_multiplier=_given(given.learning_rate_multiplier),
-            ),
+            hyperparameters=hyperparameters,
+            dpo=dpo,
             seed=body.seed,
             metadata=body.metadata,
         )
@@ -167,7 +140,7 @@ class JobEndpoints:
     async def _shown(self, incoming: Incoming, run: FineTune) -> dict[str, Any]:
         """The run as modern clients read it."""
         caller, resolved = incoming.principal, run.resolved
-        hyperparameters = _hyperparameters(run)
+        hyperparameters, method = shown(run)
         ended = run.state.is_terminal
         finish = run.progress.estimated_finish
         return {
@@ -190,10 +163,7 @@ class JobEndpoints:
             "estimated_finish": _seconds(finish) if finish and not ended else None,
             "integrations": [],
             "metadata": dict(run.spec.metadata) or None,
-            "method": {
-                "type": "supervised",
-                "supervised": {"hyperparameters": hyperparameters},
-            },
+            "method": method,
             "usage_metrics": None,
             "shared_with_openai": False,
         }
@@ -201,11 +171,6 @@ class JobEndpoints:
 
 def _check(body: JobBody) -> None:
     """What this version does not offer is refused, never left out."""
-    if body.method.type != "supervised" or body.method.dpo or body.method.reinforcement:
-        raise refused(
-            f"The method '{body.method.type[:40]}' is not offered here: use supervised.",
-            "method.type",
-        )
     if body.integrations:
         raise refused("Integrations are not offered here yet.", "integrations")
     if len(body.metadata) > 16:
@@ -213,23 +178,6 @@ def _check(body: JobBody) -> None:
     for name, value in body.metadata.items():
         if len(name) > 64 or len(value) > 512:
             raise refused("a key of metadata has at most 64 characters, a value 512", "metadata")
-
-
-def _given(value: Any) -> Any:
-    return None if value == "auto" else value
-
-
-def _hyperparameters(run: FineTune) -> dict[str, Any]:
-    """`auto` until the run is prepared, then what it became."""
-    values, given = run.resolved.hyperparameters, run.spec.hyperparameters
-    return {
-        name: getattr(values, name) if begun(run) else _or_auto(getattr(given, name))
-        for name in ("n_epochs", "batch_size", "learning_rate_multiplier")
-    }
-
-
-def _or_auto(value: Any) -> Any:
-    return "auto" if value is None else value
 
 
 def _error(run: FineTune) -> dict[str, Any] | None:

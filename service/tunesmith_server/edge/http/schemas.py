@@ -151,11 +151,24 @@ class JobSupervised(Answer):
     hyperparameters: JobHyperparameters
 
 
-class JobMethod(Answer):
-    """How a job is trained."""
+class JobDpoHyperparameters(JobHyperparameters):
+    """Those of direct preference optimisation."""
 
-    type: Literal["supervised"]
-    supervised: JobSupervised
+    beta: float | Literal["auto"]
+
+
+class JobDpo(Answer):
+    """Options of direct preference optimisation."""
+
+    hyperparameters: JobDpoHyperparameters
+
+
+class JobMethod(Answer):
+    """How a job is trained, and the options of that method alone."""
+
+    type: Literal["supervised", "dpo"]
+    supervised: JobSupervised | None = None
+    dpo: JobDpo | None = None
 
 
 class JobError(Answer):
