@@ -39,9 +39,8 @@ class _Layout(NamedTuple):
     comma: str
     colon: str
     escapes: bool
-    plain: bool
-    """Whether it is nothing but ASCII without escapes: each text is written as it is. Else texts
-    are compared as they were written, quotes included."""
+    """Whether there are any. Else each text is written as it is; with escapes there are several
+    ways, so that texts are compared as they were written, quotes included."""
 
 
 def read_block(shape: Shape, block: bytes) -> Block | None:
@@ -58,17 +57,17 @@ def _read_prompt_completion(block: bytes) -> Block | None:
         return None
     rows = decode_prompt_completion_lines(block)
     completions = [row.completion for row in rows]
-    if any(map(str.isspace, completions)):
+    if True in map(str.isspace, completions):
         return None
     prompts = [row.prompt for row in rows]
     row, structure, end = _row_heads(layout)
     parts = row * len(rows)
-    if layout.plain:
-        parts[1::4], parts[3::4] = prompts, completions
-    else:
+    if layout.escapes:
         written = _decode_written_rows(block)
         parts[1::4] = [row.prompt for row in written]
         parts[3::4] = [row.completion for row in written]
+    else:
+        parts[1::4], parts[3::4] = prompts, completions
     if not _is(block, parts, end):
         return None
     if layout.escapes:
@@ -81,19 +80,19 @@ def _read_chat(block: bytes) -> Block | None:
     if layout is None:
         return None
     rows = decode_chat_lines(block)
-    texts = [message.content for row in rows for message in row.messages]
-    heads, end = _chat_heads(layout)
+    conversations = [row.messages for row in rows]
+    texts = [message.content for messages in conversations for message in messages]
+    heads, sizes, end = _chat_heads(layout)
+    lengths = list(map(len, conversations))
     parts: list[Any] = []
-    structure = 0
-    for row in rows:
-        written_row, size = heads[len(row.messages)]
-        parts += written_row
-        structure += size
-    if layout.plain:
-        parts[1::2] = texts
-    else:
+    for length in lengths:
+        parts += heads[length]
+    structure = sum(map(sizes.__getitem__, lengths))
+    if layout.escapes:
         written = _decode_written_chats(block)
         parts[1::2] = [message.content for row in written for message in row.messages]
+    else:
+        parts[1::2] = texts
     if not _is(block, parts, end):
         return None
     if layout.escapes:
@@ -110,8 +109,7 @@ def _layout_of(block: bytes, key: str, value: str) -> _Layout | None:
     """How the block begins to be written, if it is one of the usual ways."""
     for comma, colon in ((" ", " "), ("", "")):
         if block.startswith(f"{key}{colon}{value}".encode()):
-            escapes = b"\\" in block
-            return _Layout(comma, colon, escapes, not escapes and block.isascii())
+            return _Layout(comma, colon, b"\\" in block)
     return None
 
 
@@ -134,22 +132,23 @@ _Row = tuple[list[Any], int]
 @lru_cache(maxsize=8)
 def _row_heads(layout: _Layout) -> tuple[list[Any], int, Any]:
     """A prompt and a completion, and what is written after them."""
-    quote = '"' * layout.plain
+    quote = "" if layout.escapes else '"'
     end = f"{quote}}}\n"
     first = f'{end}{{"prompt":{layout.colon}{quote}'
     second = f'{quote},{layout.comma}"completion":{layout.colon}{quote}'
-    return *_gaps([first, second], layout), end if layout.plain else end.encode()
+    return *_gaps([first, second], layout), end.encode() if layout.escapes else end
 
 
 @lru_cache(maxsize=8)
-def _chat_heads(layout: _Layout) -> tuple[list[_Row], Any]:
+def _chat_heads(layout: _Layout) -> tuple[list[list[Any]], list[int], Any]:
     """A conversation of so many messages, and what is written after it.
 
     Of one in the usual order, which is user and assistant in turn, after the system if the messages
     are odd in number. Where the roles are others, the block is not written so; nor is it where a
     conversation has less than two messages.
     """
-    comma, colon, quote = layout.comma, layout.colon, '"' * layout.plain
+    comma, colon = layout.comma, layout.colon
+    quote = "" if layout.escapes else '"'
     end = f"{quote}}}]}}\n"
     conversations = []
     for count in range(_LONGEST_CONVERSATION + 1):
@@ -163,14 +162,15 @@ def _chat_heads(layout: _Layout) -> tuple[list[_Row], Any]:
             start = f'{end}{{"messages":{colon}['
             heads[0] = start + heads[0][len(f"{quote}}},{comma}") :]
         conversations.append(_gaps(heads, layout))
-    return conversations, end if layout.plain else end.encode()
+    parts, sizes = [row for row, _ in conversations], [size for _, size in conversations]
+    return parts, sizes, end.encode() if layout.escapes else end
 
 
 def _gaps(heads: list[str], layout: _Layout) -> _Row:
     """With the gaps for the texts."""
     parts: list[Any] = [""] * (2 * len(heads))
-    parts[0::2] = heads if layout.plain else [head.encode() for head in heads]
-    return parts, len("".join(heads)) + (0 if layout.plain else 2 * len(heads))
+    parts[0::2] = [head.encode() for head in heads] if layout.escapes else heads
+    return parts, len("".join(heads)) + 2 * len(heads) * layout.escapes
 
 
 class _WrittenRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

@@ -29,14 +29,17 @@ _SAMPLE, _FEW = 64, 8
 COMPLETION_ENDINGS: Final = ("\n", ".", " END", "***", "+++", "&&&", "$$$", "@@@", "%%%")
 
 
-def counted_if_few(texts: Sequence[str]) -> Mapping[str, int] | None:
-    """How often each text is there, in the order in which they came; None if they look many.
+def look_few(texts: Sequence[str]) -> bool:
+    """Whether most texts seem to stand there several times, so that to look at each once is faster.
 
-    What is made of them must not depend on which it is.
+    What is made of them must not depend on it.
     """
-    if len(texts) >= _SAMPLE and len(set(texts[:_SAMPLE])) * _FEW <= _SAMPLE:
-        return Counter(texts)
-    return None
+    return len(texts) >= _SAMPLE and len(set(texts[:_SAMPLE])) * _FEW <= _SAMPLE
+
+
+def counted_if_few(texts: Sequence[str]) -> Mapping[str, int] | None:
+    """How often each text is there, in the order in which they came; None if they look many."""
+    return Counter(texts) if look_few(texts) else None
 
 
 @dataclass

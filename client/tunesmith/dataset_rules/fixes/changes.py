@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tunesmith.dataset_rules.columns import counted_if_few
+from tunesmith.dataset_rules.columns import look_few
 from tunesmith.dataset_rules.shapes import PromptCompletion
 
 
@@ -74,20 +74,23 @@ def changed(
     changes: Sequence[Change], prompts: Sequence[str], completions: Sequence[str]
 ) -> tuple[Sequence[str], Sequence[str]]:
     """Both columns after all changes, in their order."""
+    return (
+        _made([change for change in changes if change.column == "prompt"], prompts),
+        _made([change for change in changes if change.column == "completion"], completions),
+    )
+
+
+def _made(changes: Sequence[Change], texts: Sequence[str]) -> Sequence[str]:
+    if not changes:
+        return texts
+    different = list(set(texts)) if look_few(texts) else texts
+    after: Sequence[str] = different
     for change in changes:
-        if change.column == "prompt":
-            prompts = _made(change, prompts)
-        else:
-            completions = _made(change, completions)
-    return prompts, completions
-
-
-def _made(change: Change, texts: Sequence[str]) -> Sequence[str]:
-    few = counted_if_few(texts)
-    if few is None:
-        return change.texts(texts)
-    after = dict(zip(few, change.texts(list(few)), strict=True))
-    return [after[text] for text in texts]
+        after = change.texts(after)
+    if different is texts:
+        return after
+    made = dict(zip(different, after, strict=True))
+    return [made[text] for text in texts]
 
 
 def changed_row(changes: Sequence[Change], row: PromptCompletion) -> PromptCompletion:

@@ -1,6 +1,7 @@
 """The rows of a piece of a file, mended where that is one row's own affair."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from io import BytesIO
 from itertools import islice
 
@@ -67,9 +68,11 @@ def read_whole_piece(data: bytes) -> Batch:
 def _empty(rows: Sequence[PromptCompletion]) -> Sequence[int]:
     """Where rows have no completion."""
     completions = [row.completion for row in rows]
-    if all(completions):
-        return ()
-    return [place for place, completion in enumerate(completions) if not completion]
+    places: list[int] = []
+    with suppress(ValueError):  # few are empty, and the search is much faster than a look at each
+        while True:
+            places.append(completions.index("", places[-1] + 1 if places else 0))
+    return places
 
 
 def _decoded(data: bytes, rows: list[PromptCompletion]) -> Batch:

@@ -4,7 +4,6 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import compress
 from operator import ne
 from typing import Any
 
@@ -270,13 +269,17 @@ def _note_repeated(glance: _Glance, shape: Shape, batch: Batch) -> None:
         prints = list(map(hash, rows))
     glance.prints = array("q", prints)
     glance.indices = indices if isinstance(indices, range) else array("L", indices)
-    first = _first_places(prints)
-    if len(first) == len(prints):
-        return
-    places = range(len(prints))
-    repeated = list(compress(places, map(ne, places, map(first.__getitem__, prints))))
-    glance.repeated = [indices[place] for place in repeated]
-    glance.repeated_columns = _summed(shape, [rows[place] for place in repeated])
+    repeated = _repeated_places(prints)
+    if repeated:
+        glance.repeated = [indices[place] for place in repeated]
+        glance.repeated_columns = _summed(shape, [rows[place] for place in repeated])
+
+
+def _repeated_places(prints: Sequence[int]) -> Sequence[int]:
+    """Where a fingerprint is not for the first time."""
+    seen: set[int] = set()
+    note = seen.add  # gives None, so that a new one is noted and left out
+    return [place for place, mark in enumerate(prints) if mark in seen or note(mark)]
 
 
 def _long(

@@ -1,6 +1,6 @@
 """Bytes into lines, in bounded memory, whatever the sizes of the pieces they come in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 
 _WINDOW = 2**17
@@ -88,6 +88,6 @@ class LineSplitter:
         self.crlf_count += len(ended)
 
 
-def cut(part: bytes | list[bytes]) -> list[bytes]:
+def cut(part: bytes | Sequence[bytes]) -> Sequence[bytes]:
     """The lines of what a `LineSplitter` gives, each with its line end."""
     return BytesIO(part).readlines() if isinstance(part, bytes) else part

@@ -33,8 +33,7 @@ class Parts:
         async for request in self._requests:
             match request.WhichOneof("part"):
                 case "chunk" if not self._finished:
-                    _check(request.chunk)
-                    return Piece(request.chunk.offset, request.chunk.data)
+                    return _piece(request.chunk)
                 case "finish" if not self._finished:
                     self._finished, self.sha256 = True, request.finish.sha256
                 case part:
@@ -44,18 +43,17 @@ class Parts:
         raise StopAsyncIteration
 
 
-def _check(chunk: pb.UploadChunk) -> None:
+def _piece(chunk: pb.UploadChunk) -> Piece:
     """ChecksumMismatch unless the bytes have the checksum that came with them."""
-    if not chunk.HasField("crc32c"):
-        return
-    found = google_crc32c.value(chunk.data)
-    if found != chunk.crc32c:
+    data = chunk.data  # once: each look at it makes a copy
+    if chunk.HasField("crc32c") and (found := google_crc32c.value(data)) != chunk.crc32c:
         raise ChecksumMismatch(
             [
                 FieldViolation(
                     "chunk.crc32c",
-                    f"is {chunk.crc32c:08x}, but the {len(chunk.data)} bytes that arrived for "
+                    f"is {chunk.crc32c:08x}, but the {len(data)} bytes that arrived for "
                     f"offset {chunk.offset} have {found:08x}: send them again from there",
                 )
             ]
         )
+    return Piece(chunk.offset, data)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tunesmith.dataset_rules import Shape
 from tunesmith.dataset_rules.sources import Rows
+from tunesmith.dataset_rules.sources.lines import cut
 from tunesmith.token_counts import (
     Encoder,
     EncodingMissing,
@@ -27,6 +28,9 @@ from tunesmith_server.adapters.analysis import wire
 from tunesmith_server.adapters.analysis.hugging_face import HuggingFaceEncoder, tokenizer_digest
 
 _PR_SET_PDEATHSIG = 1
+_BLOCK = 2**19
+"""Bytes that are sent to a process at once: sending a block, and adding up what comes back, costs
+about as much as counting some rows."""
 _WAITING_A_PROCESS = 3
 """Blocks that are read ahead for each process: enough to keep it busy, few enough for memory."""
 
@@ -41,7 +45,9 @@ Outcome = TokenCount | str
 class _Block:
     shape: str
     first: int
-    lines: Sequence[bytes]
+    """The line on which it begins."""
+    parts: Sequence[bytes | Sequence[bytes]]
+    """Rows as they stand in the file, cut into lines only where they are counted; or as lines."""
 
 
 class Counting:
@@ -58,6 +64,8 @@ class Counting:
         for source in sources:
             self._load(source)
         self._room = processes * _WAITING_A_PROCESS
+        self._parts: list[bytes | Sequence[bytes]] = []
+        self._first = self._bytes = 0
         self._waiting: deque[Future[dict[str, Outcome]]] = deque()
         gc.freeze()  # what is shared is not looked through, and so not copied, in each process
         self._pool = ProcessPoolExecutor(
@@ -87,15 +95,31 @@ class Counting:
 
     def add(self, rows: Rows) -> None:
         """Have some rows counted; waits while enough are under way."""
-        if not self._names or not rows.lines:
+        if not self._names or not len(rows):
             return
-        block = _Block(self._shape.value, rows.numbers[0], rows.lines)
+        if not self._parts:
+            self._first = rows.numbers[0]
+        if rows.block is None:
+            self._parts.append(rows.lines)
+            self._bytes += sum(map(len, rows.lines))
+        else:
+            self._parts.append(rows.block)
+            self._bytes += len(rows.block)
+        if self._bytes >= _BLOCK:
+            self._submit()
+
+    def _submit(self) -> None:
+        """Send off what is there; waits while enough is under way."""
+        block = _Block(self._shape.value, self._first, self._parts)
+        self._parts, self._bytes = [], 0
         self._waiting.append(self._pool.submit(_count, block))
         while len(self._waiting) > self._room:
             self._take()
 
     def finish(self) -> dict[str, wire.Counted]:
         """What was counted, by the tokenizer's ref."""
+        if self._parts:
+            self._submit()
         while self._waiting:
             self._take()
         self._pool.shutdown()
@@ -125,11 +149,13 @@ def _end_with_the_worker() -> None:
 
 def _count(block: _Block) -> dict[str, Outcome]:
     """In a process of the pool: count a block with every tokenizer."""
-    examples = readable_examples(Shape(block.shape), block.lines)
+    shape = Shape(block.shape)
+    parts = [readable_examples(shape, cut(part)) for part in block.parts]
     outcomes: dict[str, Outcome] = {}
     for ref, tally in _tallies.items():
         try:
-            tally.add(examples)
+            for examples in parts:
+                tally.add(examples)
             outcomes[ref] = tally.take()
         # a panic in a tokenizer's native code is no Exception
         except BaseException as error:
