@@ -49,9 +49,7 @@ def _handed(spec: RunSpec) -> Handed | None:
     return None
 
 
-def _train(
-    spec: RunSpec, directory: RunDirectory, stop: StopRequest, handed: Handed | None
-) -> int:
+def _train(spec: RunSpec, directory: RunDirectory, stop: StopRequest, handed: Handed | None) -> int:
     _prepare_environment(spec.threads)
     # Only now: torch takes seconds, and reads the environment when it is imported.
     from tunesmith_trainer.training import Run

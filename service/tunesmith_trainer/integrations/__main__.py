@@ -22,7 +22,9 @@ _GONE = 3
 def main() -> int:
     """Follow the run to its end; the exit code tells whether the service has everything."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # they are meant for the trainer, who says when to end
+        signal.signal(
+            number, signal.SIG_IGN
+        )  # they are meant for the trainer, who says when to end
     os.nice(_NICENESS)
     # What libraries print is no report.
     reports = os.fdopen(os.dup(1), "w")

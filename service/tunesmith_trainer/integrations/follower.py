@@ -26,7 +26,6 @@ _PREPARED = ("device", "total_steps", "training_examples", "validation_examples"
 """What the trainer finds out before its first step, and is worth keeping."""
 
 
-
 class Follower:
     """From the first event to the last, through whatever the service does meanwhile."""
 
@@ -111,4 +110,3 @@ def words(error: BaseException, *, without: str | None) -> str:
     if without:
         text = text.replace(without, "[key]")
     return (text or type(error).__name__)[:200]
-

@@ -126,6 +126,9 @@ class _Process:
         self._listener.join(1.0)
         with self._hearing:
             self._heard = False
+        assert self._child.stdout
+        if not self._listener.is_alive():
+            self._child.stdout.close()
         with suppress(OSError):
             assert self._child.stdin
             self._child.stdin.close()

@@ -25,7 +25,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Measured:
-    """The measurements at one step, under the names of results.csv. `time` in seconds since 1970."""
+    """What was measured at a step, by the names of results.csv. `time` in seconds since 1970."""
 
     step: int
     time: float

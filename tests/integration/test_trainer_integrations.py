@@ -1,0 +1,337 @@
+"""Measurements to Weights & Biases, MLflow and TensorBoard, and a training that needs none."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tunesmith_trainer import training
+from tunesmith_trainer.integrations.handed import Handed
+
+from tests.fakes.tracking import unhelpful
+from tests.integration.tracked import in_mlflow, in_tensorboard, in_wandb
+from tests.unit.trainer.running import (
+    events,
+    outcome,
+    results,
+    run_file,
+    sentiments,
+    tiny_base,
+    train_here,
+)
+
+SERVICE = Path(__file__).parents[2] / "service"
+KEY = "c0ffee" * 7
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_base(tmp_path_factory.mktemp("bases") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def alone(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run without any integration."""
+    return trained(tmp_path_factory.mktemp("runs") / "alone", base)
+
+
+def trained(
+    folder: Path,
+    base: Path,
+    *integrations: dict[str, Any],
+    key: str | None = None,
+    **fields: Any,
+) -> Path:
+    """The folder of a run of 20 steps that has ended."""
+    path = run_file(
+        folder,
+        base,
+        validation=sentiments(6),
+        classification={"positive_class": "positive"},
+        integrations=list(integrations),
+        **fields,
+    )
+    assert train_here(path, Handed([key] * len(integrations))) == 0
+    return folder
+
+
+def warnings(folder: Path) -> list[str]:
+    """What the log warns of, but for the data of these tests."""
+    return [
+        event["text"]
+        for event in events(folder)
+        if event["kind"] == "message" and event["level"] == "warning"
+    ]
+
+
+def curves(folder: Path) -> dict[str, dict[int, float]]:
+    """What a service should have: results.csv, by column."""
+    found: dict[str, dict[int, float]] = {}
+    for row in results(folder):
+        for name, cell in row.items():
+            if cell and name != "step":
+                found.setdefault(name, {})[int(row["step"])] = float(cell)
+    return found
+
+
+def test_every_service_has_what_results_csv_has(base: Path, tmp_path: Path, alone: Path):
+    folder = trained(
+        tmp_path / "run",
+        base,
+        {"type": "wandb", "project": "p", "name": "n", "tags": ["t"], "mode": "offline"},
+        {"type": "mlflow", "tracking_uri": f"file://{tmp_path}/ml", "experiment": "e", "name": "n"},
+        {"type": "tensorboard"},
+        about={"training_dataset": "rows"},
+    )
+    expected = curves(folder)
+    assert {"training_loss", "validation_token_accuracy", "classification/f1.0"} <= expected.keys()
+    more = {"epoch", "learning_rate", "tokens_per_second"}
+    hyperparameters = json.loads((folder / "run.json").read_text())["hyperparameters"]
+    digest = outcome(folder)["model"]["digest"]
+
+    (file,) = folder.rglob("*.wandb")
+    config, found, summary, run = in_wandb(file)
+    assert (run.run_id, run.project, run.display_name, list(run.tags)) == ("a-run", "p", "n", ["t"])
+    assert found.keys() == expected.keys() | more
+    assert {name: found[name] for name in expected} == expected
+    assert found["epoch"][20] == hyperparameters["n_epochs"]
+    assert config["n_epochs"] == hyperparameters["n_epochs"]
+    assert (config["lora_rank"], config["total_steps"]) == (4, 20)
+    assert (config["training_dataset"], config["base_model"]) == ("rows", "tiny-random")
+    assert (summary["status"], summary["model_digest"]) == ("succeeded", digest)
+
+    ((run, points),) = in_mlflow(f"file://{tmp_path}/ml", "e")
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "n")
+    assert points.keys() == expected.keys() | more
+    assert {name: dict(points[name]) for name in expected} == expected
+    assert run.data.params["lora_rank"] == "4"
+    assert run.data.tags["tunesmith.model_digest"] == digest
+
+    found = in_tensorboard(folder / "tensorboard")
+    assert found.keys() == expected.keys() | more
+    for name, curve in expected.items():
+        assert found[name] == pytest.approx(curve)  # it keeps 32 bits of a number
+
+    assert warnings(folder) == warnings(alone)
+    assert model(folder) == model(alone)
+
+
+def model(folder: Path) -> bytes:
+    return (folder / "model" / "adapter_model.safetensors").read_bytes()
+
+
+def test_what_was_killed_goes_on_in_the_same_run_of_each_service(base: Path, tmp_path: Path):
+    integrations = [
+        {"type": "wandb", "project": "p", "mode": "offline"},
+        {"type": "mlflow", "tracking_uri": f"file://{tmp_path}/ml", "experiment": "e"},
+        {"type": "tensorboard", "folder": str(tmp_path / "tensorboard")},
+    ]
+    path = run_file(
+        tmp_path / "1",
+        base,
+        sentiments(48),
+        hyperparameters={"n_epochs": 40},
+        checkpoints={"every_steps": 7},
+        integrations=integrations,
+    )
+    killed = process(path)
+    wait_for(lambda: in_mlflow_at(tmp_path) >= 30, killed)
+    children = psutil.Process(killed.pid).children(recursive=True)
+    killed.kill()
+    killed.wait()
+    gone, left = psutil.wait_procs(children, 30)
+    assert not left, left
+    assert gone
+
+    spec = json.loads(path.read_text())
+    (tmp_path / "2").mkdir()
+    second = tmp_path / "2" / "run.json"
+    second.write_text(json.dumps({**spec, "attempt": 2, "resume_from": str(tmp_path / "1")}))
+    assert train_here(second) == 0
+
+    expected = curves(second.parent)
+    assert len(expected["training_loss"]) == 480
+    files = sorted(tmp_path.rglob("*.wandb"))
+    assert {in_wandb(file)[3].run_id for file in files} == {"a-run"}
+    sent: dict[int, float] = {}
+    for file in files:
+        sent |= in_wandb(file)[1]["training_loss"]
+    assert sent == expected["training_loss"]
+    ((run, points),) = in_mlflow(f"file://{tmp_path}/ml", "e")
+    assert run.info.status == "FINISHED"
+    assert points["training_loss"] == sorted(expected["training_loss"].items())  # each once
+    shown = in_tensorboard(tmp_path / "tensorboard")["training_loss"]
+    assert shown == pytest.approx(expected["training_loss"])
+
+
+def in_mlflow_at(folder: Path) -> int:
+    """How many training losses MLflow has."""
+    return sum(
+        len(file.read_bytes().splitlines()) for file in folder.glob("ml/*/*/metrics/training_loss")
+    )
+
+
+def process(path: Path, *, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
+    """`python -m tunesmith_trainer` as a process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tunesmith_trainer", str(path)],
+        env={**os.environ, "PYTHONPATH": str(SERVICE)},
+        stdin=stdin,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def wait_for(true: Any, running: "subprocess.Popen[bytes]", *, deadline: float = 60.0) -> None:
+    until = time.monotonic() + deadline
+    while not true():
+        assert running.poll() is None, "it ended before"
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("type", ["wandb", "mlflow"])
+def test_a_server_that_refuses_the_key_is_named_once(
+    base: Path, tmp_path: Path, alone: Path, type: str
+):
+    with unhelpful(answers=True) as server:
+        folder = trained(tmp_path / "run", base, at(type, server.url), key=KEY)
+    told = [text for text in warnings(folder) if text not in warnings(alone)]
+    assert len(told) == 1, told
+    assert "gets no measurements" in told[0]
+    assert "401" in told[0]
+    assert KEY not in told[0]
+    assert any(KEY in shown or KEY in _basic(shown) for shown in server.credentials)
+    assert model(folder) == model(alone)
+
+
+def _basic(shown: str) -> str:
+    kind, _, value = shown.partition(" ")
+    return base64.b64decode(value).decode() if kind == "Basic" else ""
+
+
+def at(type: str, url: str) -> dict[str, Any]:
+    """An integration at a server of ours, whose key is handed over."""
+    place = {"project": "p", "url": url} if type == "wandb" else {"tracking_uri": url}
+    return {"type": type, "credentials": "stdin", **place}
+
+
+@pytest.mark.parametrize("type", ["wandb", "mlflow"])
+def test_a_server_that_never_answers_is_not_waited_for(
+    base: Path, tmp_path: Path, alone: Path, type: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(training, "END_SECONDS", 1.0)
+    before = set(psutil.Process().children(recursive=True))
+    with unhelpful(answers=False) as server:
+        started = time.monotonic()
+        folder = trained(tmp_path / "run", base, at(type, server.url), key=KEY)
+        took = time.monotonic() - started
+    told = [text for text in warnings(folder) if text not in warnings(alone)]
+    assert len(told) == 1, told
+    assert "was not waited for" in told[0]
+    assert took < outcome(alone)["seconds"] + 15
+    assert model(folder) == model(alone)
+    assert set(psutil.Process().children(recursive=True)) <= before
+
+
+@pytest.mark.parametrize(
+    ("library", "type"), [("wandb", "wandb"), ("mlflow", "mlflow"), ("tensorboardX", "tensorboard")]
+)
+def test_a_library_that_is_not_installed_is_named_with_what_to_install(
+    base: Path,
+    tmp_path: Path,
+    alone: Path,
+    library: str,
+    type: str,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    shadow = tmp_path / "shadow"
+    shadow.mkdir()
+    (shadow / f"{library}.py").write_text("raise ModuleNotFoundError('absent')")
+    monkeypatch.setenv("PYTHONPATH", str(shadow), prepend=os.pathsep)
+    wanted = {"type": type} if type == "tensorboard" else at(type, "http://127.0.0.1:1")
+    folder = trained(tmp_path / "run", base, wanted, key=KEY)
+    told = [text for text in warnings(folder) if text not in warnings(alone)]
+    assert len(told) == 1, told
+    assert f"pip install 'tunesmith[{type}]'" in told[0]
+
+
+def test_a_key_that_did_not_come_is_said_and_nobody_elses_is_taken(
+    base: Path, tmp_path: Path, alone: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    with unhelpful(answers=True) as server:
+        folder = trained(tmp_path / "run", base, at("wandb", server.url))
+    told = [text for text in warnings(folder) if text not in warnings(alone)]
+    assert told == [
+        "Weights & Biases gets no measurements: its key could not be read; an administrator finds"
+        " why in the log. The training does not depend on it."
+    ]
+    assert not server.credentials
+
+
+def test_the_measurements_of_an_outage_come_later(base: Path, tmp_path: Path, alone: Path):
+    """MLflow's folder is a file at first, so that nothing can be written below it."""
+    blocker = tmp_path / "ml"
+    blocker.write_text("")
+    path = run_file(
+        tmp_path / "run",
+        base,
+        sentiments(48),
+        hyperparameters={"n_epochs": 10_000, "batch_size": 48},  # few steps in much time
+        integrations=[
+            {"type": "mlflow", "tracking_uri": f"file://{blocker}/store", "experiment": "e"}
+        ],
+    )
+    running = process(path)
+    try:
+        wait_for(lambda: "gets no measurements" in log(path), running)
+        blocker.unlink()
+        wait_for(lambda: "gets measurements again" in log(path), running)
+    finally:
+        running.terminate()
+        running.wait()
+    steps = [event["step"] for event in events(path.parent) if event["kind"] == "metrics"]
+    ((run, points),) = in_mlflow(f"file://{blocker}/store", "e")
+    assert [step for step, _ in points["training_loss"]] == steps
+    assert run.info.status == "KILLED"
+    assert len([text for text in warnings(path.parent) if "MLflow" in text]) == 1
+
+
+def log(path: Path) -> str:
+    file = path.parent / "events.jsonl"
+    return file.read_text() if file.exists() else ""
+
+
+def test_a_key_is_in_no_file_no_command_and_no_environment(base: Path, tmp_path: Path):
+    with unhelpful(answers=True) as server:
+        path = run_file(
+            tmp_path / "run",
+            base,
+            sentiments(48),
+            hyperparameters={"n_epochs": 400},
+            integrations=[at("wandb", server.url), at("mlflow", server.url)],
+        )
+        reader, writer = os.pipe()
+        os.write(writer, json.dumps({"keys": [KEY, KEY], "environment": {}}).encode())
+        os.close(writer)
+        running = process(path, stdin=reader)
+        os.close(reader)
+        try:
+            wait_for(lambda: log(path).count("gets no measurements") == 2, running)
+            family = [psutil.Process(running.pid)]
+            family += family[0].children(recursive=True)
+            shown = [f"{each.cmdline()} {each.environ()}" for each in family]
+        finally:
+            running.terminate()
+            running.wait()
+    assert any(KEY in shown or KEY in _basic(shown) for shown in server.credentials)
+    assert any("wandb-core" in text for text in shown)
+    assert not [text for text in shown if KEY in text]
+    files = [file for file in path.parent.rglob("*") if file.is_file()]
+    assert not [file for file in files if KEY.encode() in file.read_bytes()]
