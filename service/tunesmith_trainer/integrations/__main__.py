@@ -8,7 +8,6 @@ import signal
 import sys
 from pathlib import Path
 
-from tunesmith_trainer.integrations.event_reader import EventReader
 from tunesmith_trainer.integrations.follower import Follower, words
 from tunesmith_trainer.integrations.orders import Orders
 from tunesmith_trainer.integrations.services import EXTRAS, config_of, title, tracker
@@ -54,7 +53,7 @@ def main() -> int:
         tracker(wanted, key, folder),
         spec.run,
         config_of(spec),
-        EventReader(folder / "events.jsonl"),
+        folder,
         orders,
         fault=fault,
         mended=lambda: report("info", f"{title(wanted)} gets measurements again, all of them."),

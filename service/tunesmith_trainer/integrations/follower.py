@@ -7,8 +7,10 @@ service that was away for an hour is told everything once it is back, from the s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from tunesmith_trainer.integrations.earlier import earlier
 from tunesmith_trainer.integrations.event_reader import EventReader
 from tunesmith_trainer.integrations.orders import Orders
 from tunesmith_trainer.integrations.tracker import (
@@ -34,7 +36,7 @@ class Follower:
         tracker: Tracker,
         run: str,
         config: Mapping[str, Value],
-        events: EventReader,
+        folder: Path,
         orders: Orders,
         *,
         fault: Callable[[BaseException], None],
@@ -43,7 +45,8 @@ class Follower:
         self._tracker = tracker
         self._run = run
         self._config = config
-        self._events = events
+        self._results = folder / "results.csv"
+        self._events = EventReader(folder / "events.jsonl")
         self._orders = orders
         self._fault = fault
         self._mended = mended
@@ -80,6 +83,8 @@ class Follower:
         if self._failed:
             self._mended()
         self._failed = False
+        if before := earlier(self._results, after=known, until=prepared["start_step"]):
+            self._tracker.log(before)
         self._events.rewind()
         while True:
             ended = self._orders.ended  # before the look, so that nothing comes after the last
