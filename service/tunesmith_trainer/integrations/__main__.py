@@ -13,7 +13,7 @@ from tunesmith_trainer.integrations.orders import Orders
 from tunesmith_trainer.integrations.services import EXTRAS, config_of, title, tracker
 from tunesmith_trainer.spec import RunSpec
 
-_NICENESS = 10
+_NICENESS = 5
 _GONE = 3
 """The exit code of one whose service does not have everything."""
 
