@@ -32,7 +32,10 @@ _DOWNLOAD_PREFIXES = ("PIP_", "HF_", "UV_")
 
 
 def trainer_environment(threads: int) -> dict[str, str]:
-    """The environment of a trainer: it reaches nothing but its files, so it needs no secret."""
+    """The environment of a trainer: it reaches nothing but its files, so it needs no secret.
+
+    What its integrations need it is handed over its standard input.
+    """
     return _allowed(os.environ) | {
         "GOMP_SPINCOUNT": "0",
         "GRPC_ENABLE_FORK_SUPPORT": "0",
@@ -55,6 +58,11 @@ def download_environment() -> dict[str, str]:
         }
         | {"GOMP_SPINCOUNT": "0", "GRPC_ENABLE_FORK_SUPPORT": "0", "PYTHONUTF8": "1"}
     )
+
+
+def network_environment() -> dict[str, str]:
+    """How to get out of here: proxies, and whose certificates to trust."""
+    return {name: value for name, value in os.environ.items() if name.upper() in _DOWNLOADS}
 
 
 def _allowed(environment: Mapping[str, str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from tunesmith_server.edge.http.calls import OWN, Incoming, canonical
 from tunesmith_server.edge.http.envelopes import json_response, refused
 from tunesmith_server.edge.http.files import has_results
 from tunesmith_server.edge.http.ids import new_id, results_id
+from tunesmith_server.edge.http.integrations import IntegrationBody, shown, wanted
 from tunesmith_server.edge.http.runs import Runs
 
 T = TypeVar("T")
@@ -83,7 +84,9 @@ class JobBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
     hyperparameters: HyperparameterBody | None = None
     method: MethodBody = msgspec.field(default_factory=MethodBody)
-    integrations: list[Any] = msgspec.field(default_factory=list)
+    integrations: Annotated[list[IntegrationBody], msgspec.Meta(max_length=5)] = msgspec.field(
+        default_factory=list
+    )
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -119,6 +122,7 @@ class JobEndpoints:
             ),
             seed=body.seed,
             metadata=body.metadata,
+            integrations=wanted(body.integrations),
         )
         call = incoming.call(canonical(body))
         run = await self._submission.create(call, Wish(OWN, spec, id=new_id("ftjob")))
@@ -237,7 +241,7 @@ class JobEndpoints:
             "user_provided_suffix": run.spec.suffix or None,
             "seed": resolved.seed,
             "estimated_finish": _seconds(finish) if finish and not ended else None,
-            "integrations": [],
+            "integrations": shown(run),
             "metadata": dict(run.spec.metadata) or None,
             "method": {
                 "type": "supervised",
@@ -280,8 +284,6 @@ def _check(body: JobBody) -> None:
             f"The method '{body.method.type[:40]}' is not offered here: use supervised.",
             "method.type",
         )
-    if body.integrations:
-        raise refused("Integrations are not offered here yet.", "integrations")
     if len(body.metadata) > 16:
         raise refused("metadata has more than 16 pairs", "metadata")
     for name, value in body.metadata.items():
