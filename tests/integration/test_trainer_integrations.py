@@ -15,6 +15,7 @@ from tunesmith_trainer import training
 from tunesmith_trainer.integrations.handed import Handed
 
 from tests.fakes.tracking import unhelpful
+from tests.fakes.wandb_server import serving_wandb
 from tests.integration.tracked import in_mlflow, in_tensorboard, in_wandb
 from tests.unit.trainer.running import (
     events,
@@ -127,43 +128,52 @@ def model(folder: Path) -> bytes:
 
 
 def test_what_was_killed_goes_on_in_the_same_run_of_each_service(base: Path, tmp_path: Path):
-    integrations = [
-        {"type": "wandb", "project": "p", "mode": "offline"},
-        {"type": "mlflow", "tracking_uri": f"file://{tmp_path}/ml", "experiment": "e"},
-        {"type": "tensorboard", "folder": str(tmp_path / "tensorboard")},
-    ]
-    path = run_file(
-        tmp_path / "1",
-        base,
-        sentiments(48),
-        hyperparameters={"n_epochs": 10_000, "batch_size": 48},
-        checkpoints={"every_steps": 7},
-        integrations=integrations,
-    )
-    killed = process(path)
-    wait_for(lambda: in_mlflow_at(tmp_path) >= 10, killed)
-    children = psutil.Process(killed.pid).children(recursive=True)
-    assert any("wandb-core" in child.name() for child in children)
-    killed.kill()
-    killed.wait()
-    _, left = psutil.wait_procs(children, 30)
-    assert not left, left
+    with serving_wandb() as wandb:
+        path = run_file(
+            tmp_path / "1",
+            base,
+            sentiments(48),
+            hyperparameters={"n_epochs": 10_000, "batch_size": 48},
+            checkpoints={"every_steps": 7},
+            integrations=[
+                {**at("wandb", wandb.url), "name": "n", "tags": ["t"]},
+                {"type": "mlflow", "tracking_uri": f"file://{tmp_path}/ml", "experiment": "e"},
+                {"type": "tensorboard", "folder": str(tmp_path / "tensorboard")},
+            ],
+        )
+        killed = process(path, key=KEY)
+        wait_for(lambda: in_mlflow_at(tmp_path) >= 10, killed)
+        wait_for(lambda: wandb.runs and wandb.runs["a-run"].history, killed)
+        children = psutil.Process(killed.pid).children(recursive=True)
+        assert any("wandb-core" in child.name() for child in children)
+        killed.kill()
+        killed.wait()
+        _, left = psutil.wait_procs(children, 30)
+        assert not left, left
 
-    last = [event for event in events(path.parent) if event["kind"] == "metrics"][-1]
-    tokens = last["values"]["elapsed_tokens"] // last["step"]
-    spec = json.loads(path.read_text())
-    spec |= {"attempt": 2, "resume_from": str(tmp_path / "1")}
-    spec["limits"] = {"max_trained_tokens": tokens * (last["step"] + 20)}
-    (tmp_path / "2").mkdir()
-    second = tmp_path / "2" / "run.json"
-    second.write_text(json.dumps(spec))
-    assert train_here(second) == 0
+        last = [event for event in events(path.parent) if event["kind"] == "metrics"][-1]
+        tokens = last["values"]["elapsed_tokens"] // last["step"]
+        spec = json.loads(path.read_text())
+        spec |= {"attempt": 2, "resume_from": str(tmp_path / "1")}
+        spec["limits"] = {"max_trained_tokens": tokens * (last["step"] + 20)}
+        (tmp_path / "2").mkdir()
+        second = tmp_path / "2" / "run.json"
+        second.write_text(json.dumps(spec))
+        assert train_here(second, Handed([KEY])) == 0
 
     expected = curves(second.parent)
-    assert len(expected["training_loss"]) == last["step"] + 20
-    files = sorted(tmp_path.rglob("*.wandb"))
-    assert {in_wandb(file)[3].run_id for file in files} == {"a-run"}
-    assert in_wandb(files[-1])[1]["training_loss"] == expected["training_loss"]
+    steps = list(range(1, last["step"] + 21))
+    assert list(expected["training_loss"]) == steps
+
+    (there,) = wandb.runs.values()
+    assert (there.project, there.name, there.tags) == ("p", "n", ["t"])
+    assert [line["_step"] for line in there.history] == steps  # each once
+    for line in there.history:
+        assert line["training_loss"] == expected["training_loss"][line["_step"]]
+    assert there.config["n_epochs"] == {"value": 10_000}
+    assert there.summary["model_digest"] == outcome(second.parent)["model"]["digest"]
+    assert there.exit_codes[-1] == 0
+    assert not there.hosts
     ((run, points),) = in_mlflow(f"file://{tmp_path}/ml", "e")
     assert run.info.status == "FINISHED"
     assert points["training_loss"] == sorted(expected["training_loss"].items())  # each once
@@ -178,14 +188,19 @@ def in_mlflow_at(folder: Path) -> int:
     )
 
 
-def process(path: Path, *, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
-    """`python -m tunesmith_trainer` as a process."""
-    return subprocess.Popen(
+def process(path: Path, *, key: str | None = None) -> "subprocess.Popen[bytes]":
+    """`python -m tunesmith_trainer` as a process, with the key of each integration."""
+    count = len(json.loads(path.read_text())["integrations"])
+    running = subprocess.Popen(
         [sys.executable, "-m", "tunesmith_trainer", str(path)],
         env={**os.environ, "PYTHONPATH": str(SERVICE)},
-        stdin=stdin,
+        stdin=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
+    assert running.stdin
+    running.stdin.write(json.dumps({"keys": [key] * count, "environment": {}}).encode())
+    running.stdin.close()
+    return running
 
 
 def wait_for(true: Any, running: "subprocess.Popen[bytes]", *, deadline: float = 60.0) -> None:
@@ -313,11 +328,7 @@ def test_a_key_is_in_no_file_no_command_and_no_environment(base: Path, tmp_path:
             hyperparameters={"n_epochs": 400},
             integrations=[at("wandb", server.url), at("mlflow", server.url)],
         )
-        reader, writer = os.pipe()
-        os.write(writer, json.dumps({"keys": [KEY, KEY], "environment": {}}).encode())
-        os.close(writer)
-        running = process(path, stdin=reader)
-        os.close(reader)
+        running = process(path, key=KEY)
         try:
             wait_for(lambda: log(path).count("gets no measurements") == 2, running)
             family = [psutil.Process(running.pid)]
