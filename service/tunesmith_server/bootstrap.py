@@ -19,6 +19,7 @@ from tunesmith_server.adapters.inference.engine import EmbeddedEngine
 from tunesmith_server.adapters.local.artefacts import LocalArtefacts
 from tunesmith_server.adapters.local.backend import LocalBackend
 from tunesmith_server.adapters.local.bases import BaseLibrary
+from tunesmith_server.adapters.local.integrations import TrainerIntegrations
 from tunesmith_server.adapters.owners import may_live, this_process
 from tunesmith_server.adapters.preparation import ProcessPreparation
 from tunesmith_server.adapters.scratch import ScratchFolders
@@ -177,6 +178,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             uid = await store.read(lambda tx: tx.of(tenant).model(model).uid)
             return artefacts.path(uid)
 
+        policy = settings.integrations.policy
         backend = LocalBackend(
             runs_dir=data / "runs",
             node=settings.local.node,
@@ -184,6 +186,11 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             datasets=training_data.file,
             parent_adapter=parent_adapter,
             catalogue=catalogue.entry,
+            integrations=TrainerIntegrations(
+                policy,
+                wandb_url=settings.integrations.wandb_url,
+                tensorboard=settings.integrations.tensorboard_dir,
+            ),
             threads=settings.local.threads,
         )
         watches = Watches(
@@ -233,6 +240,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
                 statistics,
                 node=node,
                 slots=slots,
+                integrations=policy,
             ),
             steering=Steering(commands, admission, hints, clock),
             explaining=Explaining(store, admission, clock, node=node, slots=slots),

@@ -21,6 +21,7 @@ from tunesmith_server.domain.access import Role
 from tunesmith_server.domain.hosts import AllowedHosts
 from tunesmith_server.domain.identity import ClaimRule, is_tamper_proof
 from tunesmith_server.domain.tenant import KEY_PREFIX
+from tunesmith_server.integration_settings import Integrations
 
 
 def _with_certificates(file: Path | None) -> Path | None:
@@ -325,6 +326,7 @@ class Settings(BaseSettings):
     watch: Watch = Watch()
     uploads: Uploads = Uploads()
     imports: Imports = Imports()
+    integrations: Integrations = Integrations()
     sweeper: Sweeper = Sweeper()
     default_limits: DefaultLimits = DefaultLimits()
     drain_seconds: float = Field(10, ge=0, description="time for calls under way after SIGTERM")

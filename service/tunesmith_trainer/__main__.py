@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tunesmith_trainer.failures import EXIT_CODES, RunFailure
+from tunesmith_trainer.integrations.handed import Handed, read_handed
 from tunesmith_trainer.rundir import RunDirectory
 from tunesmith_trainer.spec import RunSpec, read_run_spec
 from tunesmith_trainer.stop_request import StopRequest
@@ -29,23 +30,31 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         spec = read_run_spec(file)
+        handed = _handed(spec)
         code = directory.recorded_exit_code()
         if code is None:
             directory.acquire()
             # Between the look and the lock another trainer may have finished.
             code = directory.recorded_exit_code()
-        return _train(spec, directory, stop) if code is None else code
+        return _train(spec, directory, stop, handed) if code is None else code
     except RunFailure as failure:
         sys.stderr.write(f"{failure.message}\n")
         return EXIT_CODES[failure.reason]
 
 
-def _train(spec: RunSpec, directory: RunDirectory, stop: StopRequest) -> int:
+def _handed(spec: RunSpec) -> Handed | None:
+    """The keys of the integrations, where they come on the standard input."""
+    if any(getattr(wanted, "credentials", "own") == "stdin" for wanted in spec.integrations):
+        return read_handed(sys.stdin.buffer)
+    return None
+
+
+def _train(spec: RunSpec, directory: RunDirectory, stop: StopRequest, handed: Handed | None) -> int:
     _prepare_environment(spec.threads)
     # Only now: torch takes seconds, and reads the environment when it is imported.
     from tunesmith_trainer.training import Run
 
-    return Run(spec, directory, stop).execute()
+    return Run(spec, directory, stop, handed=handed).execute()
 
 
 def _prepare_environment(threads: int) -> None:

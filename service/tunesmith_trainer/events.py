@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ class EventLog:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._sequence = 0
         self._told: set[tuple[str, int]] = set()
+        self._lock = threading.Lock()  # what integrations report comes from threads of their own
         self._recover(path)
 
     @property
@@ -30,19 +32,20 @@ class EventLog:
 
     def append(self, kind: str, **fields: Any) -> None:
         """Append one event; when this returns, a crash of this process cannot lose it."""
-        event = {"sequence": self._sequence + 1, "time": _now(), "kind": kind, **fields}
-        line = json.dumps(event, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        start = os.lseek(self._descriptor, 0, os.SEEK_CUR)
-        remaining = line.encode() + b"\n"
-        try:
-            while remaining:
-                remaining = remaining[os.write(self._descriptor, remaining) :]
-        except OSError:
-            # A full disk takes half a line: the next writer must not continue it.
-            os.ftruncate(self._descriptor, start)
-            os.lseek(self._descriptor, start, os.SEEK_SET)
-            raise
-        self._sequence += 1
+        with self._lock:
+            event = {"sequence": self._sequence + 1, "time": _now(), "kind": kind, **fields}
+            line = json.dumps(event, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+            start = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+            remaining = line.encode() + b"\n"
+            try:
+                while remaining:
+                    remaining = remaining[os.write(self._descriptor, remaining) :]
+            except OSError:
+                # A full disk takes half a line: the next writer must not continue it.
+                os.ftruncate(self._descriptor, start)
+                os.lseek(self._descriptor, start, os.SEEK_SET)
+                raise
+            self._sequence += 1
 
     def once(self, kind: str, number: int, **fields: Any) -> None:
         """Append the event of `kind` about step or epoch `number`, unless the log has it."""

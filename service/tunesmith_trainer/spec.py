@@ -124,8 +124,49 @@ class Limits(_Part):
     max_seconds: float | None = Field(default=None, gt=0)
 
 
+class WandbIntegration(_Part):
+    """Weights & Biases. `mode` offline writes files in `wandb/` for `wandb sync`.
+
+    `url` None: where the library looks by itself. `credentials`: the library's own, or a key that
+    the trainer is handed on its standard input and nothing else.
+    """
+
+    type: Literal["wandb"]
+    project: str = Field(min_length=1)
+    name: str | None = None
+    entity: str | None = None
+    tags: list[str] = []
+    mode: Literal["online", "offline"] = "online"
+    url: str | None = None
+    credentials: Literal["own", "stdin"] = "own"
+
+
+class MlflowIntegration(_Part):
+    """MLflow. `credentials` as of Weights & Biases; `needs_key`: the server takes none without."""
+
+    type: Literal["mlflow"]
+    tracking_uri: str = Field(min_length=1)
+    experiment: str = Field(default="Default", min_length=1)
+    name: str | None = None
+    credentials: Literal["own", "stdin"] = "own"
+    needs_key: bool = False
+
+
+class TensorBoardIntegration(_Part):
+    """TensorBoard's event files. `folder` None: `tensorboard/` in the run directory."""
+
+    type: Literal["tensorboard"]
+    folder: AbsolutePath | None = None
+
+
+Integration = Annotated[
+    WandbIntegration | MlflowIntegration | TensorBoardIntegration, Field(discriminator="type")
+]
+"""Where measurements are sent besides. Nothing of it can fail a run."""
+
+
 class RunSpec(_Part):
-    """`run.json` as a whole."""
+    """`run.json` as a whole. `about` is shown with the measurements and means nothing else."""
 
     format: Literal["tunesmith.run/1"]
     run: str = Field(min_length=1)
@@ -142,6 +183,8 @@ class RunSpec(_Part):
     checkpoints: Checkpoints = Checkpoints()
     limits: Limits = Limits()
     resume_from: AbsolutePath | None = None
+    integrations: list[Integration] = []
+    about: dict[str, str | int | float] = {}
 
     @model_validator(mode="after")
     def _method_fits_the_data(self) -> RunSpec:

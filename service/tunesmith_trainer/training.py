@@ -26,6 +26,8 @@ from tunesmith_trainer.failures import (
     Status,
     classified,
 )
+from tunesmith_trainer.integrations.handed import Handed
+from tunesmith_trainer.integrations.processes import END_SECONDS, STOP_SECONDS, Integrations
 from tunesmith_trainer.loop import EarlyEnd, TrainingLoop
 from tunesmith_trainer.preparation import Prepared, prepare
 from tunesmith_trainer.results import ResultsFile
@@ -46,11 +48,13 @@ class Run:
         stop: StopRequest,
         *,
         loaded: LoadedBase | None = None,
+        handed: Handed | None = None,
     ) -> None:
         self._spec = spec
         self._directory = directory
         self._stop = stop
         self._loaded = loaded
+        self._handed = handed
         self._started = time.monotonic()
         self._loop: TrainingLoop | None = None
         self._prepared: Prepared | None = None
@@ -59,6 +63,7 @@ class Run:
         """Run to the end, whatever it is; write the outcome and give the exit code."""
         torch.set_num_threads(self._spec.threads)
         events = EventLog(self._directory.events)
+        integrations = Integrations(self._spec, self._directory.path, events, self._handed)
         try:
             with ExitStack() as open_files:
                 early = self._train(events, open_files)
@@ -75,6 +80,8 @@ class Run:
             status = Status.STOPPED if failure.reason is Reason.STOPPED else Status.FAILED
             outcome = self._outcome(status, failure)
             code = EXIT_CODES[failure.reason]
+        waits = STOP_SECONDS if outcome["status"] is Status.STOPPED else END_SECONDS
+        integrations.end(outcome, seconds=waits)
         # The event comes first: whoever sees the outcome finds the log complete. If the disk is
         # full, the exit code still tells.
         with suppress(OSError):

@@ -1,9 +1,11 @@
 """Keys and training text around the real trainer and engine: what others on the machine can see."""
 
 import asyncio
+import base64
 import contextlib
 import re
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +15,56 @@ import pytest
 from tunesmith.v1 import common_pb2, fine_tune_pb2, model_pb2, tenant_pb2
 
 from tests.e2e.daemon import Daemon
+from tests.fakes.tracking import Unhelpful, unhelpful
 from tests.integration.calls import ADMIN_KEY, Caller, a_tenant, jsonl
 from tests.isolation.canaries import EXCERPT, a_text, files, found
 from tests.isolation.world import as_text, dump
 
+WANDB_KEY, MLFLOW_KEY = secrets.token_hex(20), secrets.token_hex(20)
 _BATCH = fine_tune_pb2.SupervisedMethod(
     hyperparameters=fine_tune_pb2.Hyperparameters(n_epochs=1, batch_size=4)
 )
 
 
 @pytest.fixture
-async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
-    daemon = Daemon(tmp_path, TUNESMITH_LOG_LEVEL="debug", TUNESMITH_LOCAL__SLOTS="2")
+def tracking() -> Iterator[Unhelpful]:
+    """In the place of Weights & Biases and of MLflow: it refuses whatever it is shown."""
+    with unhelpful(answers=True) as server:
+        yield server
+
+
+@pytest.fixture
+async def daemon(tmp_path: Path, tracking: Unhelpful) -> AsyncIterator[Daemon]:
+    (tmp_path / "mlflow-token").write_text(f"{MLFLOW_KEY}\n")
+    daemon = Daemon(
+        tmp_path,
+        TUNESMITH_LOG_LEVEL="debug",
+        TUNESMITH_LOCAL__SLOTS="2",
+        TUNESMITH_INTEGRATIONS__WANDB_KEYS="acme=env:WANDB_OF_ACME",
+        TUNESMITH_INTEGRATIONS__WANDB_URL=tracking.url,
+        TUNESMITH_INTEGRATIONS__MLFLOW_SERVERS=f"acme={tracking.url}",
+        TUNESMITH_INTEGRATIONS__MLFLOW_KEYS=f"*=file:{tmp_path}/nothing,"
+        f"acme=file:{tmp_path}/mlflow-token",
+        WANDB_OF_ACME=WANDB_KEY,
+    )
     await daemon.start()
     yield daemon
     daemon.stop()
 
 
 async def test_training_and_answering_leave_no_key_anywhere_and_text_only_with_the_data(
-    daemon: Daemon, tmp_path: Path
+    daemon: Daemon, tmp_path: Path, tracking: Unhelpful
 ):
     acme = await a_tenant(daemon.address, "acme")
     texts = {"rows": a_text(), "bad rows": a_text(), "prompt": a_text()}
     keys = {"of the administrator": ADMIN_KEY, "of the tenant": acme.key}
+    keys |= {"of Weights & Biases": WANDB_KEY, "of MLflow": MLFLOW_KEY}
+    integrations = [
+        fine_tune_pb2.Integration(wandb=fine_tune_pb2.WandbIntegration(project="p")),
+        fine_tune_pb2.Integration(
+            mlflow=fine_tune_pb2.MlflowIntegration(tracking_uri=tracking.url)
+        ),
+    ]
     rows = [{"prompt": f"{n} {texts['rows']} ->", "completion": f" {n % 2}"} for n in range(12)]
     same = [{"prompt": f"{n} {texts['bad rows']} ->", "completion": " a"} for n in range(12)]
     await acme.upload(jsonl(rows))
@@ -43,7 +72,7 @@ async def test_training_and_answering_leave_no_key_anywhere_and_text_only_with_t
 
     children: dict[str, bytes] = {}
     async with asyncio.timeout(100), _watching(daemon, children):
-        good = await acme.create(supervised=_BATCH)
+        good = await acme.create(supervised=_BATCH, integrations=integrations)
         # which only the trainer finds out: every example is of one class
         failing = await acme.create(
             training_dataset="same",
@@ -75,12 +104,21 @@ async def test_training_and_answering_leave_no_key_anywhere_and_text_only_with_t
     assert b"tunesmith_trainer" in seen
     assert b"inference" in seen
     assert b"GRPC_ENABLE_FORK_SUPPORT" in seen
+    assert b"wandb-core" in seen
+    shown = "".join(_plain(text) for text in tracking.credentials)
+    assert WANDB_KEY in shown
+    assert MLFLOW_KEY in shown
 
     assert not found(keys, sinks)
     assert b"TUNESMITH_" not in seen  # a setting may be a secret
     elsewhere = {name: sink for name, sink in sinks.items() if name not in with_the_data}
     quoted = {"table datasets", "table versions", "tunesmith.db", "tunesmith.db-wal"}
     assert not found(texts, elsewhere, dict.fromkeys(quoted, EXCERPT))
+
+
+def _plain(authorization: str) -> str:
+    scheme, _, value = authorization.partition(" ")
+    return base64.b64decode(value).decode() if scheme == "Basic" else value
 
 
 async def _end(caller: Caller, name: str) -> Any:

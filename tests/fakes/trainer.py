@@ -10,7 +10,7 @@
 * unready=NAME: wait for a file NAME as one that does not listen yet: a signal kills it, and it
   has not taken its lock
 * deaf: ignore stop.json and SIGTERM from here on
-* tell: write pid, session, environment and arguments into `told.json`
+* tell: write pid, session, environment, arguments and standard input into `told.json`
 * succeed, succeed-without-model, fail=REASON: write the outcome and end
 * crash=CODE: end without an outcome, with a complaint
 """
@@ -134,6 +134,7 @@ class Trainer:
             "session": os.getsid(0),
             "environment": dict(os.environ),
             "arguments": sys.argv,
+            "input": sys.stdin.read(),
         }
         self.put("told.json", told)
 

@@ -176,7 +176,6 @@ BODIES: list[tuple[str, Any, int, str | None, str]] = [
 
 @works("errors", "each names the parameter, what was found and what is allowed")
 @not_offered(JOBS, "method.reinforcement", "nothing here trains by graders")
-@not_offered(JOBS, "integrations", "not built yet; `openai wandb sync` reads results")
 @not_offered("POST /v1/chat/completions", "images and other parts", "the models here read text")
 async def test_what_is_wrong_with_a_body_is_said(acme: Account, http: httpx.AsyncClient):
     await acme.caller.upload(jsonl(answers()))

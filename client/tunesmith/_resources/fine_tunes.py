@@ -73,6 +73,7 @@ class FineTunes:
             on_limit: `checkpoint-and-stop` makes the last checkpoint the model, `fail` fails.
             checkpoint_every_steps: write a checkpoint so often; at each epoch's end if left out.
             keep_checkpoints: how many, the newest first; 2 if left out.
+            integrations: where measurements are sent besides: Weights & Biases, MLflow.
             priority: higher goes first within the tenant, from -100 to 100; 0 is normal.
             hold: wait until `update(..., hold=False)`.
             spec: the whole specification, or the rest of it; the arguments above go before.

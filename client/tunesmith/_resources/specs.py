@@ -49,6 +49,7 @@ class RunOptions(LimitOptions, total=False):
     metadata: Mapping[str, str] | None
     checkpoint_every_steps: int | None
     keep_checkpoints: int | None
+    integrations: Iterable[pb.Integration]
     priority: int | None
     hold: bool
     spec: pb.FineTuneSpec | None
@@ -97,6 +98,7 @@ def fine_tune(
         wanted.checkpoints.every_steps = every
     if (keep := options.get("keep_checkpoints")) is not None:
         wanted.checkpoints.keep = keep
+    wanted.integrations.extend(options.get("integrations", ()))
     return pb.FineTune(
         spec=wanted,
         display_name=options.get("display_name", ""),

@@ -11,8 +11,10 @@ from tunesmith.cli import _labels, _moments
 from tunesmith.cli._quantities import Unit, read
 from tunesmith.cli._session import REQUIRED, Options
 from tunesmith.v1 import common_pb2
+from tunesmith.v1 import fine_tune_pb2 as pb
 
 _KNOBS, _LIMITS, _QUEUE = "Training", "What it may use up", "Queue and checkpoints"
+_TRACKING = "Where measurements are sent besides"
 Read = TypeVar("Read")
 
 
@@ -131,6 +133,12 @@ RUN_OPTIONS: Options = {
         int | None, "Steps between checkpoints; else one an epoch.", _QUEUE, metavar="STEPS", min=1
     ),
     "keep_checkpoints": _option(int | None, "How many to keep; else 2.", _QUEUE, min=1, max=100),
+    "wandb_project": _option(str | None, "A project of Weights & Biases.", _TRACKING),
+    "wandb_name": _option(str | None, "The run's name there; else its name here.", _TRACKING),
+    "wandb_entity": _option(str | None, "The team there.", _TRACKING),
+    "wandb_tag": _option(list[str] | None, "A tag. May be repeated.", _TRACKING),
+    "mlflow_uri": _option(str | None, "An MLflow server that may be used.", _TRACKING),
+    "mlflow_experiment": _option(str | None, "The experiment there.", _TRACKING),
 }
 
 
@@ -155,9 +163,44 @@ def asked(values: dict[str, Any]) -> tuple[str, str, RunOptions]:
         "hold": values["hold"],
         "checkpoint_every_steps": values["checkpoint_every"],
         "keep_checkpoints": values["keep_checkpoints"],
+        "integrations": _integrations(values),
     }
     limit(options, values)
     return values["training"], values["model"], options
+
+
+def _integrations(values: dict[str, Any]) -> list[pb.Integration]:
+    """Where the measurements are sent besides."""
+    found = []
+    for service, needed in (("wandb", "project"), ("mlflow", "uri")):
+        given = {name: values[name] for name in values if name.startswith(f"{service}_")}
+        if not given.pop(f"{service}_{needed}"):
+            for name in (name for name, value in given.items() if value):
+                option = f"--{name.replace('_', '-')}"
+                words = f"goes with --{service}-{needed}"
+                raise typer.BadParameter(words, param_hint=option)
+            continue
+        found.append(_wandb(values) if service == "wandb" else _mlflow(values))
+    return found
+
+
+def _wandb(values: dict[str, Any]) -> pb.Integration:
+    return pb.Integration(
+        wandb=pb.WandbIntegration(
+            project=values["wandb_project"],
+            display_name=values["wandb_name"] or "",
+            entity=values["wandb_entity"] or "",
+            tags=values["wandb_tag"] or (),
+        )
+    )
+
+
+def _mlflow(values: dict[str, Any]) -> pb.Integration:
+    return pb.Integration(
+        mlflow=pb.MlflowIntegration(
+            tracking_uri=values["mlflow_uri"], experiment=values["mlflow_experiment"] or ""
+        )
+    )
 
 
 def limit(options: LimitOptions, values: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from tunesmith_server.domain.errors import (
 )
 from tunesmith_server.domain.events import Event, Kind
 from tunesmith_server.domain.fine_tune import FineTune, Resolved, Spec, first_wait
+from tunesmith_server.domain.integrations import IntegrationPolicy
 from tunesmith_server.domain.names import FineTuneName, TenantName, checked_id, owned
 from tunesmith_server.domain.quota import Dimension, cost_micros
 from tunesmith_server.domain.states import State
@@ -76,6 +77,7 @@ class Submission:
         *,
         node: str,
         slots: int,
+        integrations: IntegrationPolicy,
     ) -> None:
         self._store = store
         self._commands = commands
@@ -87,6 +89,7 @@ class Submission:
         self._statistics = statistics
         self._node = node
         self._slots = slots
+        self._integrations = integrations
 
     async def create(self, call: Call, wish: Wish, *, plan_token: str = "") -> FineTune:
         """Record a run for the scheduler to start, within the tenant's quota and naming policy.
@@ -99,7 +102,7 @@ class Submission:
 
         def make(tx: Transaction) -> FineTune:
             scope = tx.of(tenant)
-            found = resolution(tx, scope, wish.spec)
+            found = self._resolved(tx, scope, wish.spec, call.principal)
             spec = _named(scope, found, found.spec)
             run = _recorded(found.require(), spec, wish, name, uid, now, call.principal)
             if plan_token and plan_token != self._token(run):
@@ -143,7 +146,7 @@ class Submission:
     ) -> Plan:
         scope = tx.of(tenant)
         name = _name(tenant, wish.id, uid)
-        found = resolution(tx, scope, wish.spec)
+        found = self._resolved(tx, scope, wish.spec, principal)
         spec = _named(scope, found, found.spec)
         faults = list(found.faults)
         for each in scope.chain():
@@ -173,6 +176,15 @@ class Submission:
         token = "" if faults else self._token(run)
         warnings = tuple(leakage_of(scope, run.resolved))
         return Plan(run, tuple(faults), warnings, tuple(quota), seen, token)
+
+    def _resolved(
+        self, tx: Transaction, scope: TenantScope, spec: Spec, principal: Principal
+    ) -> Resolution:
+        found = resolution(tx, scope, spec)
+        found.faults += self._integrations.faults(
+            scope.tenant().id, spec.integrations, by_platform=principal.tenant is None
+        )
+        return found
 
     def _token(self, run: FineTune) -> str:
         """Sealed over all that the plan says a run would be; the same again gives the same.

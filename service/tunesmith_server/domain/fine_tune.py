@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tunesmith_server.domain.events import Event, Kind, Level
+from tunesmith_server.domain.integrations import Integration
 from tunesmith_server.domain.names import FineTuneName
 from tunesmith_server.domain.states import State, WaitReason
 
@@ -106,6 +107,7 @@ class Spec:
     """None: at the end of each epoch."""
     checkpoint_keep: int = 2
     limits: RunLimits = RunLimits()
+    integrations: tuple[Integration, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,8 @@ async def test_options_that_do_not_go_together_are_wrong_usage(
         ("--max-cost", "much"),
         ("--max-run-time", "long"),
         ("--label", "x"),
+        ("--wandb-tag", "x"),
+        ("--mlflow-experiment", "x"),
     ):
         assert (await tunesmith(*CREATE, *arguments)).exit_code == 2
     assert not service.requests
@@ -200,6 +202,9 @@ async def test_every_option_of_a_run_arrives(tunesmith: Tunesmith, service: Fake
         *("--start-deadline", "2026-12-01T00:00Z", "--on-limit", "fail", "--priority", "-5"),
         *("--hold", "--checkpoint-every", "50", "--keep-checkpoints", "3"),
         *("--label", "team=search", "--name", "Bot", "--plan-token", "t9"),
+        *("--wandb-project", "p", "--wandb-name", "n", "--wandb-entity", "e"),
+        *("--wandb-tag", "a", "--wandb-tag", "b"),
+        *("--mlflow-uri", "https://mlflow.example", "--mlflow-experiment", "x"),
     )
     assert done.exit_code == 0
     (request,) = service.sent(pb.CreateFineTuneRequest)
@@ -212,6 +217,11 @@ async def test_every_option_of_a_run_arrives(tunesmith: Tunesmith, service: Fake
     assert (spec.checkpoints.every_steps, spec.checkpoints.keep) == (50, 3)
     assert (dict(run.labels), run.display_name) == ({"team": "search"}, "Bot")
     assert request.plan_token == "t9"
+    (wandb, mlflow) = (each for each in spec.integrations)
+    assert (wandb.wandb.project, wandb.wandb.display_name) == ("p", "n")
+    assert (wandb.wandb.entity, list(wandb.wandb.tags)) == ("e", ["a", "b"])
+    assert mlflow.mlflow.tracking_uri == "https://mlflow.example"
+    assert mlflow.mlflow.experiment == "x"
 
 
 async def test_a_run_is_changed_in_part(tunesmith: Tunesmith, service: FakeService):

@@ -26,6 +26,7 @@ WISH: RunOptions = {
     "on_limit": "fail",
     "checkpoint_every_steps": 50,
     "keep_checkpoints": 3,
+    "integrations": [pb.Integration(wandb=pb.WandbIntegration(project="p"))],
     "priority": -5,
     "hold": True,
     "labels": {"team": "search"},
@@ -49,6 +50,7 @@ async def test_what_was_planned_is_what_is_created(client: AsyncClient, service:
     assert spec.limits.start_deadline.ToJsonString() == "2026-12-01T00:00:00Z"
     assert spec.limits.on_limit == pb.LIMIT_ACTION_FAIL
     assert (spec.checkpoints.every_steps, spec.checkpoints.keep) == (50, 3)
+    assert [each.wandb.project for each in spec.integrations] == ["p"]
     assert (spec.placement.priority, spec.placement.hold) == (-5, True)
     assert dict(created.fine_tune.labels) == {"team": "search"}
 

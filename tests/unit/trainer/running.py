@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tunesmith_trainer.bases.materialise import materialise
+from tunesmith_trainer.integrations.handed import Handed
 from tunesmith_trainer.rundir import RunDirectory
 from tunesmith_trainer.spec import read_run_spec
 from tunesmith_trainer.stop_request import StopRequest
@@ -106,14 +107,15 @@ def run_file(
     return path
 
 
-def train_here(run_json: Path) -> int:
+def train_here(run_json: Path, handed: Handed | None = None) -> int:
     """Train in this process, as `python -m tunesmith_trainer` does in one of its own."""
     from tunesmith_trainer.training import Run
 
     directory = RunDirectory(run_json.parent)
     directory.acquire()
     try:
-        return Run(read_run_spec(run_json), directory, StopRequest(directory.stop)).execute()
+        stop = StopRequest(directory.stop)
+        return Run(read_run_spec(run_json), directory, stop, handed=handed).execute()
     finally:
         directory.release()
 

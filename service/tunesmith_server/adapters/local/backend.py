@@ -18,12 +18,14 @@ from tunesmith_trainer import durable
 from tunesmith_server.adapters.local.bases import BaseLibrary
 from tunesmith_server.adapters.local.environment import worker_environment
 from tunesmith_server.adapters.local.folder import AttemptFolder
+from tunesmith_server.adapters.local.integrations import TrainerIntegrations
 from tunesmith_server.adapters.local.outbox import Outboxes
 from tunesmith_server.adapters.local.process import TrainerProcesses, was_started
 from tunesmith_server.adapters.local.run_spec import run_spec
 from tunesmith_server.domain.catalogue import BUILT_IN
 from tunesmith_server.domain.errors import BaseModelUnknown, NotFound, StorageFull, Unavailable
 from tunesmith_server.domain.fine_tune import DatasetVersion, FineTune
+from tunesmith_server.domain.integrations import IntegrationPolicy
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.observation import Observation, Phase, Report, StopMode
 
@@ -62,6 +64,7 @@ class LocalBackend:
         datasets: Callable[[DatasetVersion], Awaitable[Path]],
         parent_adapter: Callable[[str, str], Awaitable[Path | None]],
         catalogue: Callable[[str], Awaitable[BaseModel]] = _built_in,
+        integrations: TrainerIntegrations | None = None,
         threads: int = 1,
         command: Sequence[str] = _TRAINER,
         memory_limit_bytes: int | None = None,
@@ -75,6 +78,7 @@ class LocalBackend:
         self._datasets = datasets
         self._parent_adapter = parent_adapter
         self._catalogue = catalogue
+        self._integrations = integrations or TrainerIntegrations(IntegrationPolicy())
         self._threads = threads
         self._stop_grace = stop_grace
         self._finish_grace = finish_grace
@@ -99,8 +103,9 @@ class LocalBackend:
         validation = await self._datasets(resolved.validation) if resolved.validation else None
         parent = await self._parent(run)
 
-        def prepare() -> None:
+        def prepare() -> bytes | None:
             self._end_earlier(run)
+            integrations = self._integrations.of(run)
             spec = run_spec(
                 run,
                 base=base,
@@ -109,11 +114,13 @@ class LocalBackend:
                 parent_adapter=parent,
                 resume_from=self._resume_from(run),
                 threads=self._threads,
+                integrations=integrations.specs,
             )
             if any(each.stop_mode() is StopMode.FINISH for each in self._earlier(run)):
                 # It was lost before it could: that it shall finish still holds.
                 folder.ask_to_stop(StopMode.FINISH)
             durable.replace_json(folder.spec, spec)
+            return integrations.handed
 
         with _translated("started"):
             await asyncio.to_thread(self._processes.start, folder, prepare)

@@ -34,7 +34,8 @@ _DOWNLOAD_PREFIXES = ("PIP_", "HF_", "UV_")
 def worker_environment(threads: int) -> dict[str, str]:
     """The environment of a trainer or another worker, which need no secret.
 
-    They reach nothing but their files and pipes.
+    They reach nothing but their files and pipes. What a trainer's integrations need it is handed
+    over its standard input.
     """
     return _allowed(os.environ) | {
         "GOMP_SPINCOUNT": "0",
@@ -58,6 +59,11 @@ def download_environment() -> dict[str, str]:
         }
         | {"GOMP_SPINCOUNT": "0", "GRPC_ENABLE_FORK_SUPPORT": "0", "PYTHONUTF8": "1"}
     )
+
+
+def network_environment() -> dict[str, str]:
+    """How to get out of here: proxies, and whose certificates to trust."""
+    return {name: value for name, value in os.environ.items() if name.upper() in _DOWNLOADS}
 
 
 def _allowed(environment: Mapping[str, str]) -> dict[str, str]:

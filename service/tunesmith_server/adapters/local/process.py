@@ -42,24 +42,25 @@ class TrainerProcesses:
         self._memory_limit = memory_limit_bytes
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
 
-    def start(self, folder: AttemptFolder, prepare: Callable[[], None]) -> bool:
+    def start(self, folder: AttemptFolder, prepare: Callable[[], bytes | None]) -> bool:
         """Spawn the attempt's trainer unless that was done before; `prepare` is called just before.
 
+        What `prepare` returns, at most what a pipe holds, the trainer finds on its standard input.
         Whoever calls it, in whichever process and however often: one trainer starts.
         """
         folder.path.mkdir(parents=True, exist_ok=True)
         with _locked(folder.guard) as lock:
             if lock is None or was_started(folder) or _shall_not_start(folder):
                 return False
-            prepare()
+            handed = prepare()
             command = [*self._command, str(folder.spec)]
             # Popen, since asyncio's transport kills a living child when it is closed or collected,
             # and training outlives the server. Nothing of Python runs between fork and exec:
             # a process that uses gRPC would not survive that (grpc #43055).
-            with folder.log.open("ab") as output:
+            with folder.log.open("ab") as output, _input(handed) as given:
                 child = subprocess.Popen(
                     command,
-                    stdin=subprocess.DEVNULL,
+                    stdin=given,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     cwd=folder.path,
@@ -173,6 +174,22 @@ def _recorded(folder: AttemptFolder) -> psutil.Process | None:
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except (psutil.NoSuchProcess, FileNotFoundError):
         return None
+
+
+@contextlib.contextmanager
+def _input(content: bytes | None) -> Iterator[int]:
+    """A standard input with `content` and an end; nothing of it is ever on a disk."""
+    if content is None:
+        yield subprocess.DEVNULL
+        return
+    reader, writer = os.pipe()
+    try:
+        with open(writer, "wb") as pipe:  # closed before the child reads, which sees the end
+            os.set_blocking(writer, False)  # too much is an error, not a wait for ever
+            pipe.write(content)
+        yield reader
+    finally:
+        os.close(reader)
 
 
 @contextlib.contextmanager

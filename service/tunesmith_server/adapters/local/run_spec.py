@@ -16,6 +16,7 @@ def run_spec(
     parent_adapter: Path | None,
     resume_from: Path | None,
     threads: int,
+    integrations: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """The content of `run.json` for the run's current attempt."""
     resolved = run.resolved
@@ -64,6 +65,22 @@ def run_spec(
             "max_seconds": limits.max_run_seconds,
         },
         "resume_from": _text(resume_from),
+        "integrations": integrations,
+        "about": _about(run),
+    }
+
+
+def _about(run: FineTune) -> dict[str, Any]:
+    """What is shown with the measurements, where they are sent besides."""
+    resolved = run.resolved
+    datasets = {"training": resolved.training, "validation": resolved.validation}
+    return {
+        "fine_tune": str(run.name),
+        "learning_rate_multiplier": resolved.hyperparameters.learning_rate_multiplier,
+        **{f"{use}_dataset": each.dataset for use, each in datasets.items() if each},
+        **{f"{use}_digest": each.digest for use, each in datasets.items() if each},
+        **({"parent_model": resolved.parent_model} if resolved.parent_model else {}),
+        **({"suffix": run.spec.suffix} if run.spec.suffix else {}),
     }
 
 

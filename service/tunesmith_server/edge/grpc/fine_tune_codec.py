@@ -28,6 +28,7 @@ from tunesmith_server.domain.names import DatasetName, TenantName
 from tunesmith_server.domain.quota import cost_micros
 from tunesmith_server.domain.states import State, WaitReason
 from tunesmith_server.edge.grpc.errors import DOMAIN
+from tunesmith_server.edge.grpc.integration_codec import integration_messages, integrations_of
 from tunesmith_server.edge.grpc.requests import (
     CURRENCY,
     duration,
@@ -58,8 +59,6 @@ _SCALARS = (
 
 def spec_of(message: pb.FineTuneSpec) -> Spec:
     """The spec that a request carries, with its names as they were sent."""
-    if message.integrations:
-        raise NotBuiltYet("integrations are in the contract but not in this version")
     if message.placement.queue or message.placement.preemptible:
         raise NotBuiltYet("placement.queue and .preemptible are not in this version")
     dpo = _dpo(message)
@@ -85,6 +84,7 @@ def spec_of(message: pb.FineTuneSpec) -> Spec:
         hold=message.placement.hold,
         limits=limits_of(message.limits),
         backends=tuple(message.placement.backends),
+        integrations=integrations_of(message.integrations),
         **_checkpoints(message.checkpoints),
     )
 
@@ -178,6 +178,7 @@ def _spec(run: FineTune) -> pb.FineTuneSpec:
         suffix=spec.suffix,
         seed=spec.seed,
         metadata=dict(spec.metadata),
+        integrations=integration_messages(spec.integrations),
     )
     method: pb.SupervisedMethod | pb.DpoMethod = message.supervised
     if spec.dpo:

@@ -15,6 +15,8 @@ from tunesmith_server.edge.http.calls import Incoming
 from tunesmith_server.edge.http.envelopes import json_response, refused
 from tunesmith_server.edge.http.files import has_results
 from tunesmith_server.edge.http.ids import results_id
+from tunesmith_server.edge.http.integrations import IntegrationBody, wanted
+from tunesmith_server.edge.http.integrations import shown as shown_integrations
 from tunesmith_server.edge.http.methods import HyperparameterBody, MethodBody, chosen, shown
 from tunesmith_server.edge.http.pages import page_after, with_ends
 from tunesmith_server.edge.http.runs import LEVELS, STATUS, Runs
@@ -38,7 +40,9 @@ class JobBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
     hyperparameters: HyperparameterBody | None = None
     method: MethodBody = msgspec.field(default_factory=MethodBody)
-    integrations: list[Any] = msgspec.field(default_factory=list)
+    integrations: Annotated[list[IntegrationBody], msgspec.Meta(max_length=5)] = msgspec.field(
+        default_factory=list
+    )
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -62,6 +66,7 @@ class JobEndpoints:
             dpo=dpo,
             seed=body.seed,
             metadata=body.metadata,
+            integrations=wanted(body.integrations),
         )
         return json_response(await self._shown(incoming, run))
 
@@ -161,7 +166,7 @@ class JobEndpoints:
             "user_provided_suffix": run.spec.suffix or None,
             "seed": resolved.seed,
             "estimated_finish": _seconds(finish) if finish and not ended else None,
-            "integrations": [],
+            "integrations": shown_integrations(run),
             "metadata": dict(run.spec.metadata) or None,
             "method": method,
             "usage_metrics": None,
@@ -171,8 +176,6 @@ class JobEndpoints:
 
 def _check(body: JobBody) -> None:
     """What this version does not offer is refused, never left out."""
-    if body.integrations:
-        raise refused("Integrations are not offered here yet.", "integrations")
     if len(body.metadata) > 16:
         raise refused("metadata has more than 16 pairs", "metadata")
     for name, value in body.metadata.items():

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from tunesmith_server.edge.http.integrations import JobIntegration
+
 
 class Answer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What an answer may have and no more."""
@@ -201,7 +203,7 @@ class Job(Answer):
     user_provided_suffix: str | None
     seed: int
     estimated_finish: int | None
-    integrations: list[Any]
+    integrations: list[JobIntegration]
     metadata: dict[str, str] | None
     method: JobMethod
     usage_metrics: None
