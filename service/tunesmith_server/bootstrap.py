@@ -166,9 +166,9 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         )
         stack.push_async_callback(inference.close)
 
-        async def parent_adapter(tenant: str, model: str) -> Path:
+        async def parent_adapter(tenant: str, model: str, checkpoint: int | None) -> Path:
             uid = await store.read(lambda tx: tx.of(tenant).model(model).uid)
-            return artefacts.path(uid)
+            return artefacts.path(uid, checkpoint)
 
         backend = LocalBackend(
             runs_dir=data / "runs",
@@ -192,7 +192,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
             store,
             backend,
             admission,
-            Publisher(artefacts, backend, clock),
+            Publisher(artefacts, backend, admission, clock),
             hints,
             clock,
             owner=owner,

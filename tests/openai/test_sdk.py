@@ -157,10 +157,10 @@ def _first(values: object) -> str:
 @works(JOB + "/events", "newest first, limit and after to the end", "type metrics with data")
 @differs(JOB + "/events", "the texts", "those of the guide's log: `Fine-tune started`")
 @works(JOB + "/checkpoints", "newest first, limit and after to the end", "metrics, step_number")
-@not_offered(
+@differs(
     JOB + "/checkpoints",
-    "asking a checkpoint",
-    "only what a job ends with answers; the name is given",
+    "which are kept",
+    "the two newest; while the job goes on all are listed, and none answers yet",
 )
 async def test_events_and_checkpoints_are_paged_to_the_end(desk: Desk, job: dict[str, object]):
     events = await desk.run(
@@ -186,6 +186,52 @@ async def test_events_and_checkpoints_are_paged_to_the_end(desk: Desk, job: dict
     assert last["fine_tuning_job_id"] == job["id"]
     assert last["metrics"]["train_loss"] > 0
     assert last["metrics"]["valid_loss"] > 0
+
+
+@works(COMPLETIONS, "model: a checkpoint, ft:…:ckpt-step-N")
+@works(CHAT, "model: a checkpoint, ft:…:ckpt-step-N")
+@works("GET /v1/models", "checkpoints")
+@works("GET /v1/models/{model}", "a checkpoint")
+@works(JOBS, "model: a checkpoint to go on from")
+async def test_checkpoints_answer_as_the_model_was_at_their_step(
+    desk: Desk, job: dict[str, object]
+):
+    model = str(job["fine_tuned_model"])
+    names = await desk.run(
+        """
+listed = list(client.fine_tuning.jobs.checkpoints.list(id))
+[each.fine_tuned_model_checkpoint for each in listed]
+""",
+        id=str(job["id"]),
+    )
+    probabilities = [
+        await desk.run(
+            "client.completions.create(model=model, prompt=prompt, max_tokens=1, temperature=0,"
+            " logprobs=1).choices[0].logprobs.token_logprobs[0]",
+            model=name,
+            prompt=PROMPT,
+        )
+        for name in (model, *names)
+    ]
+    # the last checkpoint has the weights that the run ended with, the one before has not
+    assert probabilities[1] == probabilities[0] != probabilities[2]
+    said = await desk.run(
+        "client.chat.completions.create(model=model, max_tokens=1,"
+        " messages=[{'role': 'user', 'content': 'x'}]).model",
+        model=names[1],
+    )
+    assert said == names[1]
+    assert set(names) < set(await desk.run("[model.id for model in client.models.list()]"))
+    assert (await desk.run("client.models.retrieve(name)", name=names[1]))["id"] == names[1]
+    with pytest.raises(Raised) as caught:
+        await desk.run("client.models.delete(name)", name=names[1])
+    assert (caught.value.kind, caught.value.status) == ("PermissionDeniedError", 403)
+    going_on = await desk.run(
+        "client.fine_tuning.jobs.create(model=name, training_file=train).model",
+        name=names[1],
+        train=desk.training_file,
+    )
+    assert going_on == names[1]
 
 
 @works("GET /v1/fine_tuning/jobs", "newest first, limit and after to the end", "metadata[k]=v")

@@ -12,7 +12,7 @@ from tunesmith_server.ports.analyses import (
     TenantAnalyses,
 )
 from tunesmith_server.ports.artefacts import Artefacts, BlobRef, Blobs, BlobWriter, Keep, PartWriter
-from tunesmith_server.ports.engines import Backend, Inference
+from tunesmith_server.ports.engines import Backend, Inference, TrainedCheckpoint
 from tunesmith_server.ports.preparation import Preparation
 from tunesmith_server.ports.rows import Claim, PageOf, Remembered, Usage
 from tunesmith_server.ports.sources import Source, Sources
@@ -47,6 +47,7 @@ __all__ = [
     "SystemScope",
     "TenantAnalyses",
     "TenantScope",
+    "TrainedCheckpoint",
     "Transaction",
     "Usage",
 ]

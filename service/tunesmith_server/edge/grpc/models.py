@@ -16,7 +16,7 @@ from tunesmith_server.domain.completion import (
     Logprobs,
     TokenUsage,
 )
-from tunesmith_server.domain.model import Model
+from tunesmith_server.domain.model import KeptCheckpoint, Model
 from tunesmith_server.domain.names import ModelName, TenantName
 from tunesmith_server.edge.grpc.requests import optional, page, timestamp
 from tunesmith_server.edge.grpc.stages import Context, call, principal
@@ -171,11 +171,30 @@ def _resource(model: Model) -> pb.Model:
         public_name=model.public_name,
         legacy_name=model.legacy_name,
         fine_tune=f"tenants/{tenant}/fineTunes/{model.fine_tune}",
-        parent_model=f"tenants/{tenant}/models/{model.parent_model}" if model.parent_model else "",
+        parent_model=_parent(model),
         suffix=model.suffix,
         digest=model.digest,
         size_bytes=model.size_bytes,
         training_digest=model.training_digest,
         validation_digest=model.validation_digest,
         metrics=dict(model.metrics),
+        checkpoints=[_checkpoint(model, each) for each in model.checkpoints],
+    )
+
+
+def _parent(model: Model) -> str:
+    if model.parent_model is None:
+        return ""
+    step = model.parent_checkpoint
+    parent = ModelName(model.name.tenant, model.parent_model)
+    return str(parent) if step is None else f"{parent}#{step}"
+
+
+def _checkpoint(model: Model, kept: KeptCheckpoint) -> pb.ModelCheckpoint:
+    return pb.ModelCheckpoint(
+        model=f"{model.name}#{kept.step}",
+        public_name=model.public_name_of(kept.step),
+        step=kept.step,
+        size_bytes=kept.size_bytes,
+        digest=kept.digest,
     )

@@ -15,6 +15,7 @@ from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.errors import PreconditionFailed
 from tunesmith_server.domain.events import Event, Kind, Level
 from tunesmith_server.domain.fine_tune import FineTune, Hyperparameters, Spec
+from tunesmith_server.domain.model import Model
 from tunesmith_server.domain.states import State
 from tunesmith_server.edge.http.calls import OWN, Incoming, canonical
 from tunesmith_server.edge.http.envelopes import json_response, refused
@@ -181,14 +182,12 @@ class JobEndpoints:
         return json_response({"object": "list", "data": page, "has_more": more})
 
     async def checkpoints(self, incoming: Incoming) -> Response:
-        """A page of the checkpoints, newest first."""
+        """A page of the checkpoints, newest first: once there is a model, those kept with it."""
         run = await self._runs.get(incoming)
-        model = await self._runs.model_name(incoming.principal, run, legacy=False)
-        told = [event async for event in self._runs.events(incoming.principal, run)]
+        told = [each async for each in self._runs.checkpoints(incoming.principal, run)]
+        ended = await self._runs.model_name(incoming.principal, run, legacy=False) is not None
         found = [
-            _checkpoint(run, event, model)
-            for event in reversed(told)
-            if event.kind is Kind.CHECKPOINT
+            _checkpoint(run, event, model) for event, model in reversed(told) if model or not ended
         ]
         page, more = await _page(
             _each(found), incoming.request.query_params, lambda each: str(each["id"]), 10
@@ -342,13 +341,13 @@ def _metrics(values: Any) -> dict[str, float]:
     return {ours: values[name] for name, ours in _METRICS.items() if values.get(name) is not None}
 
 
-def _checkpoint(run: FineTune, event: Event, model: str | None) -> dict[str, Any]:
+def _checkpoint(run: FineTune, event: Event, model: Model | None) -> dict[str, Any]:
     step = event.data["step"]
     return {
         "object": "fine_tuning.job.checkpoint",
         "id": f"ftckpt_{run.uid}-{event.sequence}",
         "created_at": _seconds(event.time),
-        "fine_tuned_model_checkpoint": f"{model}:ckpt-step-{step}" if model else None,
+        "fine_tuned_model_checkpoint": model.public_name_of(step) if model else None,
         "fine_tuning_job_id": run.name.id,
         "metrics": {"step": step, **_metrics(event.data["values"])},
         "step_number": step,

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from tunesmith_server.app.catalogue import Catalogue
 from tunesmith_server.app.models import Models
+from tunesmith_server.app.named import Named
 from tunesmith_server.app.pages import MAX_PAGE, PageRequest
 from tunesmith_server.domain.errors import PermissionDenied
 from tunesmith_server.domain.model import BaseModel, Model
@@ -19,7 +20,7 @@ _EPOCH = 0
 
 
 class ModelEndpoints:
-    """Bases under all their names, and the tenant's own models under both of theirs."""
+    """Bases under all their names, models under both of theirs, and their checkpoints."""
 
     def __init__(self, models: Models, catalogue: Catalogue) -> None:
         self._models = models
@@ -45,17 +46,20 @@ class ModelEndpoints:
     async def get(self, incoming: Incoming) -> Response:
         """One of them, under the name that was asked for."""
         name = incoming.path("model")
-        base, model = await self._named(incoming, name)
-        shown = _tuned(model, name, incoming) if model else _base(base, name)
+        found = await self._named(incoming, name)
+        model = found.model
+        shown = _tuned(model, name, incoming) if model else _base(found.base, name)
         return json_response(shown)
 
     async def delete(self, incoming: Incoming) -> Response:
         """Delete a model of the tenant's own."""
         name = incoming.path("model")
-        _, model = await self._named(incoming, name)
-        if model is None:
+        found = await self._named(incoming, name)
+        if found.model is None:
             raise PermissionDenied(f"{name} is a base model, which a tenant cannot delete")
-        await self._models.delete(incoming.call(name), model.name)
+        if found.checkpoint is not None:
+            raise PermissionDenied(f"{name} is a checkpoint, which goes with its model")
+        await self._models.delete(incoming.call(name), found.model.name)
         return json_response({"id": name, "object": "model", "deleted": True})
 
     async def engines(self, incoming: Incoming) -> Response:
@@ -69,7 +73,7 @@ class ModelEndpoints:
         await self._named(incoming, name)
         return json_response(_engine(name))
 
-    async def _named(self, incoming: Incoming, name: str) -> tuple[BaseModel, Model | None]:
+    async def _named(self, incoming: Incoming, name: str) -> Named:
         with naming_models():
             return await self._models.named(incoming.principal, name)
 
@@ -79,8 +83,9 @@ class ModelEndpoints:
 
 
 def _names(model: Model) -> tuple[str, ...]:
-    """The modern name and the old guide's."""
-    return (model.public_name, model.legacy_name)
+    """The modern name and the old guide's, and those of its checkpoints."""
+    checkpoints = (model.public_name_of(each.step) for each in model.checkpoints)
+    return (model.public_name, model.legacy_name, *checkpoints)
 
 
 def _tuned(model: Model, name: str, incoming: Incoming) -> dict[str, Any]:

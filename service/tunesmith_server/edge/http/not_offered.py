@@ -94,6 +94,4 @@ class PermissionEndpoints:
 
     async def _known(self, incoming: Incoming) -> None:
         with naming_models():
-            await self._models.named(
-                incoming.principal, incoming.path("model").partition(":ckpt-step-")[0]
-            )
+            await self._models.named(incoming.principal, incoming.path("model"))

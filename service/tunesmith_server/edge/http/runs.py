@@ -9,6 +9,7 @@ from tunesmith_server.domain.access import Principal
 from tunesmith_server.domain.errors import InvalidArgument, NotFound
 from tunesmith_server.domain.events import Event
 from tunesmith_server.domain.fine_tune import FineTune
+from tunesmith_server.domain.model import Model
 from tunesmith_server.domain.names import FineTuneName, ModelName, can_name
 from tunesmith_server.edge.http.calls import Incoming
 from tunesmith_server.edge.http.envelopes import refused
@@ -65,6 +66,20 @@ class Runs:
             return None  # deleted since
         return model.legacy_name if legacy else model.public_name
 
+    async def checkpoints(
+        self, caller: Principal, run: FineTune
+    ) -> AsyncIterator[tuple[Event, Model | None]]:
+        """All of them, oldest first, with the model that they were kept with."""
+        token = ""
+        while True:
+            request = PageRequest(MAX_PAGE, token)
+            page = await self._fine_tunes.checkpoints(caller, run.name, request)
+            for each in page.rows:
+                yield each
+            token = page.next_token
+            if not token:
+                return
+
     async def base_name(self, caller: Principal, run: FineTune, *, legacy: bool) -> str:
         """What the caller named to begin from."""
         resolved = run.resolved
@@ -75,4 +90,6 @@ class Runs:
             model = await self._models.get(caller, name)
         except NotFound:
             return resolved.base_model_name
+        if resolved.parent_checkpoint is not None:
+            return model.public_name_of(resolved.parent_checkpoint)
         return model.legacy_name if legacy else model.public_name
