@@ -47,6 +47,7 @@ from tunesmith_server.app.presence import Presence
 from tunesmith_server.app.publishing import Publisher
 from tunesmith_server.app.rates import Rates
 from tunesmith_server.app.scheduler import Scheduler
+from tunesmith_server.app.sharing import Sharing
 from tunesmith_server.app.statistics import Statistics
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission
@@ -264,6 +265,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
                 data / "preparing",
             ),
             models=Models(store, commands, admission, artefacts, inference, pager, rates, clock),
+            sharing=Sharing(store, commands, pager, clock, new_uid),
             tenants=Tenants(store, commands, admission, artefacts, pager, hints, clock, new_uid),
             api_keys=ApiKeys(store, commands, keys, pager, clock),
             accounts=Accounts(store, admission, pager, clock),

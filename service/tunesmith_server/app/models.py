@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from tunesmith_server.app import filters
 from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.commands import Call, Commands
-from tunesmith_server.app.named import Named, adapter_ids, named
+from tunesmith_server.app.named import Named, adapter_ids, named, readable
 from tunesmith_server.app.pages import Page, Pager, PageRequest
 from tunesmith_server.app.rates import Rates
 from tunesmith_server.app.scope import scope_of
@@ -16,6 +16,7 @@ from tunesmith_server.domain.completion import (
     CompletionRequest,
     TokenUsage,
 )
+from tunesmith_server.domain.errors import ResourceInUse
 from tunesmith_server.domain.model import Model
 from tunesmith_server.domain.names import ModelName, TenantName, owned
 from tunesmith_server.domain.quota import Dimension
@@ -46,21 +47,23 @@ class Models:
         self._pager = pager
 
     async def get(self, principal: Principal, name: ModelName) -> Model:
-        """The tuned model, or NotFound."""
-        tenant = owned(name.tenant, principal.tenant, str(name))
-        return await self._store.read(lambda tx: scope_of(tx, tenant, name).model(name.id))
+        """The tuned model, one's own or one that is shared with the caller; NotFound."""
+        now = self._clock.now()
+        return await self._store.read(lambda tx: readable(tx, principal, name, now))
 
     async def named(self, principal: Principal, text: str) -> Named:
         """What answers under a name, see `app/named.py`; NotFound."""
-        return await self._store.read(lambda tx: named(tx, principal, text))
+        now = self._clock.now()
+        return await self._store.read(lambda tx: named(tx, principal, text, now))
 
     async def list(
         self, principal: Principal, parent: TenantName, page: PageRequest
     ) -> Page[Model]:
-        """A tenant's tuned models, newest first."""
+        """A tenant's tuned models and those that it may ask of others', newest first."""
         tenant = owned(parent.tenant, principal.tenant, str(parent))
         of = self._pager.of(page, f"{tenant}/models", filters.MODELS)
-        found = await self._store.read(lambda tx: tx.of(tenant).models(of))
+        now = self._clock.now()
+        found = await self._store.read(lambda tx: tx.of(tenant).shares.models(of, now))
         return self._pager.page(page, f"{tenant}/models", found)
 
     async def delete(self, call: Call, name: ModelName) -> None:
@@ -70,6 +73,11 @@ class Models:
         def make(tx: Transaction) -> list[str]:
             scope = scope_of(tx, tenant, name)
             model = scope.model(name.id)
+            if standing := scope.shares.standing(name.id, self._clock.now()):
+                whose = ", ".join(f"tenants/{each.tenant} ({each})" for each in standing)
+                raise ResourceInUse(
+                    str(model.name), f"it is shared or offered: take that back first: {whose}"
+                )
             self._admission.model_deleted(scope, model.uid, self._clock.now())
             scope.delete_model(name.id)
             return adapter_ids(model)

@@ -87,9 +87,16 @@ class Model:
     checkpoints: tuple[KeptCheckpoint, ...] = ()
     """Those that can be asked, oldest first."""
 
+    shared: bool = False
+    """Whether it is another tenant's, which shares it: see `domain/sharing.py`. Never stored so."""
+    checkpoints_only: bool = False
+    """Whether only its checkpoints are shared. Never stored so."""
+
     def has(self, checkpoint: int | None) -> bool:
-        """Whether that checkpoint was kept; None is the model itself."""
-        return checkpoint is None or any(each.step == checkpoint for each in self.checkpoints)
+        """Whether that checkpoint can be asked; None is the model itself."""
+        if checkpoint is None:
+            return not self.checkpoints_only
+        return any(each.step == checkpoint for each in self.checkpoints)
 
     def public_name_of(self, checkpoint: int | None) -> str:
         """The modern public name, of a checkpoint if it is not None."""

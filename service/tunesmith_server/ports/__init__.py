@@ -15,6 +15,7 @@ from tunesmith_server.ports.artefacts import Artefacts, BlobRef, Blobs, BlobWrit
 from tunesmith_server.ports.engines import Backend, Inference, TrainedCheckpoint
 from tunesmith_server.ports.preparation import Preparation
 from tunesmith_server.ports.rows import Claim, PageOf, Remembered, Usage
+from tunesmith_server.ports.shares import TenantShares
 from tunesmith_server.ports.sources import Source, Sources
 from tunesmith_server.ports.store import Store, Transaction
 from tunesmith_server.ports.system_scope import SystemScope
@@ -47,6 +48,7 @@ __all__ = [
     "SystemScope",
     "TenantAnalyses",
     "TenantScope",
+    "TenantShares",
     "TrainedCheckpoint",
     "Transaction",
     "Usage",

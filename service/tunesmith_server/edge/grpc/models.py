@@ -8,6 +8,7 @@ from tunesmith.v1 import model_pb2 as pb
 from tunesmith.v1 import model_pb2_grpc as rpc
 
 from tunesmith_server.app.models import Models
+from tunesmith_server.app.sharing import Sharing
 from tunesmith_server.domain.completion import (
     ChatMessage,
     Choice,
@@ -19,6 +20,7 @@ from tunesmith_server.domain.completion import (
 from tunesmith_server.domain.model import KeptCheckpoint, Model
 from tunesmith_server.domain.names import ModelName, TenantName
 from tunesmith_server.edge.grpc.requests import optional, page, timestamp
+from tunesmith_server.edge.grpc.sharing import SharingMethods
 from tunesmith_server.edge.grpc.stages import Context, call, principal
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
@@ -36,10 +38,11 @@ _SCALARS = (
 
 
 @answers_all_of(pb.DESCRIPTOR.services_by_name["ModelService"])
-class ModelServicer(rpc.ModelServiceServicer):
-    """The gRPC face of Models."""
+class ModelServicer(SharingMethods, rpc.ModelServiceServicer):
+    """The gRPC face of Models, and of Sharing."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, sharing: Sharing) -> None:
+        super().__init__(sharing)
         self._models = models
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
@@ -170,7 +173,7 @@ def _resource(model: Model) -> pb.Model:
         base_model=f"baseModels/{model.base_model}",
         public_name=model.public_name,
         legacy_name=model.legacy_name,
-        fine_tune=f"tenants/{tenant}/fineTunes/{model.fine_tune}",
+        fine_tune=f"tenants/{tenant}/fineTunes/{model.fine_tune}" if model.fine_tune else "",
         parent_model=_parent(model),
         suffix=model.suffix,
         digest=model.digest,
@@ -179,6 +182,8 @@ def _resource(model: Model) -> pb.Model:
         validation_digest=model.validation_digest,
         metrics=dict(model.metrics),
         checkpoints=[_checkpoint(model, each) for each in model.checkpoints],
+        shared=model.shared,
+        checkpoints_only=model.checkpoints_only,
     )
 
 
