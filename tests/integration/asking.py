@@ -1,14 +1,18 @@
-"""Asking models of a server in this process without an engine: what would answer is noted."""
+"""Models of a server in this process without training, and asking them without an engine."""
 
+import asyncio
 import contextlib
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from tunesmith.v1 import model_pb2
 from tunesmith_server import bootstrap
+from tunesmith_server.adapters.sql.store import SqlStore
 from tunesmith_server.domain.completion import (
     AdapterRef,
     Choice,
@@ -16,6 +20,10 @@ from tunesmith_server.domain.completion import (
     CompletionDelta,
     TokenUsage,
 )
+from tunesmith_server.domain.model import KeptCheckpoint, Model
+from tunesmith_server.domain.names import ModelName
+from tunesmith_server.domain.public_names import LegacyName, PublicName, short_id
+from tunesmith_server.settings import Settings
 
 from tests.integration.calls import Caller
 
@@ -88,3 +96,40 @@ async def delete(caller: Caller, name: str, **request: Any) -> None:
     """Delete a model."""
     asked = model_pb2.DeleteModelRequest(name=name, **request)
     await caller.models.DeleteModel(asked, metadata=caller.metadata)
+
+
+async def add_model(settings: Settings, tenant: str, id: str, public_name: str = "") -> Model:
+    """A model as a run leaves it, with weights that say whose they are."""
+    uid, made = str(uuid.uuid4()), datetime.now(UTC)
+    base = "tiny-random"
+    parts = (base, tenant, id)
+    record = Model(
+        name=ModelName(tenant, id),
+        uid=uid,
+        base_model=base,
+        public_name=public_name or str(PublicName(*parts, short_id(uid))),
+        legacy_name=str(LegacyName(*parts, made.replace(microsecond=0))),
+        fine_tune="secret-run",
+        digest="sha256:0",
+        size_bytes=1,
+        create_time=made,
+        suffix=id,
+        parent_model="secret-parent",
+        training_digest="secret-digest",
+        validation_digest="secret-digest",
+        labels={"customer": "secret"},
+        metrics={"training_loss": 0.5},
+        checkpoints=(KeptCheckpoint(1, 1, 1, "sha256:1"), KeptCheckpoint(2, 1, 1, "sha256:2")),
+    )
+
+    def write() -> None:
+        for folder, words in ((uid, id), (f"{uid}.step-1", "one"), (f"{uid}.step-2", "two")):
+            path = Path(settings.data_dir, "models", folder)
+            path.mkdir(parents=True)
+            (path / "adapter.safetensors").write_text(words)
+
+    await asyncio.to_thread(write)
+    store = SqlStore(settings.database, connections=2)
+    await store.write(lambda tx: tx.of(tenant).add_model(record))
+    await store.close()
+    return record

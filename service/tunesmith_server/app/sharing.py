@@ -1,6 +1,6 @@
 """Sharing models between tenants: offered by one, accepted by the other, ended by either."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -39,46 +39,54 @@ class Sharing:
         self,
         call: Call,
         name: ModelName,
-        receiver: TenantName,
+        receivers: Sequence[TenantName],
         *,
         checkpoint: int | None = None,
         expire_time: datetime | None = None,
-    ) -> ModelShare:
-        """Offer a model, or a checkpoint of it alone, to a tenant, until `expire_time`.
+        field: str = "tenant",
+    ) -> list[ModelShare]:
+        """Offer a model, or a checkpoint of it alone, to tenants, until `expire_time`.
 
-        What is offered or shared already gets the new expiry, and stays accepted if it was.
+        To all of them or none. What is offered or shared already gets the new expiry, and stays
+        accepted if it was. `field` is where the request names them.
         """
         owner = owned(name.tenant, call.principal.tenant, str(name))
-        if receiver.tenant in (owner, OWN_TENANT):
-            raise InvalidArgument.of("tenant", "is the model's own tenant: name another")
+        if any(receiver.tenant in (owner, OWN_TENANT) for receiver in receivers):
+            raise InvalidArgument.of(field, "has the model's own tenant: name others")
         now = self._clock.now()
         if expire_time is not None and expire_time <= now:
             raise InvalidArgument.of("expire_time", f"{expire_time.isoformat()} is past")
         name = ModelName(owner, name.id)
 
-        def make(tx: Transaction) -> ModelShare:
+        def make(tx: Transaction) -> list[ModelShare]:
             scope = scope_of(tx, owner, name)
             model = scope.model(name.id)
             if not model.has(checkpoint):
                 raise NotFound(f"{name}#{checkpoint}")
-            standing = scope.shares.standing(name.id, now)
-            before = scope.shares.find(name, receiver.tenant, checkpoint)
-            if before is None or before.state(now) is ShareState.EXPIRED:
-                if len(standing) >= MOST_SHARES:
-                    raise PreconditionFailed(
-                        str(name), f"it is shared {len(standing)} times; take some back first"
-                    )
-                public = model.public_name_of(checkpoint)
-                uid, to = self._new_uid(), receiver.tenant
-                before = ModelShare(uid, name, public, to, checkpoint, now)
-            share = replace(before, expire_time=expire_time)
-            scope.shares.put(share)
-            self._tell(tx, call, share, receiver.tenant, owner, _until("offered", share))
-            return share
+            standing = len(scope.shares.standing(name.id, now))
+            shares = []
+            for receiver in receivers:
+                share = scope.shares.find(name, receiver.tenant, checkpoint)
+                if share is None or share.state(now) is ShareState.EXPIRED:
+                    standing += 1
+                    public, uid = model.public_name_of(checkpoint), self._new_uid()
+                    share = ModelShare(uid, name, public, receiver.tenant, checkpoint, now)
+                share = replace(share, expire_time=expire_time)
+                scope.shares.put(share)
+                self._tell(tx, call, share, receiver.tenant, owner, _until("offered", share))
+                shares.append(share)
+            if standing > MOST_SHARES:
+                raise PreconditionFailed(
+                    str(name),
+                    f"it would be shared {standing} times, and {MOST_SHARES} are allowed; take "
+                    "some back first",
+                )
+            return shares
 
-        detail = f"to {receiver}" + (f" until {expire_time.isoformat()}" if expire_time else "")
+        until = f" until {expire_time.isoformat()}" if expire_time else ""
+        detail = f"to {', '.join(map(str, receivers))}{until}"
         shown = name if checkpoint is None else f"{name}#{checkpoint}"
-        return await self._commands.run(call, owner, shown, ModelShare, make, detail=detail)
+        return await self._commands.run(call, owner, shown, list[ModelShare], make, detail=detail)
 
     async def accept(
         self, call: Call, receiver: TenantName, model: ModelName, *, checkpoint: int | None = None

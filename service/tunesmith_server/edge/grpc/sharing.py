@@ -25,10 +25,10 @@ class SharingMethods:
     ) -> pb.ShareModelResponse:
         """Offer a model to another tenant."""
         expires = request.HasField("expire_time")
-        share = await self._sharing.share(
+        (share,) = await self._sharing.share(
             call(request),
             ModelName.parse(request.name),
-            TenantName.parse(request.tenant, "tenant"),
+            [TenantName.parse(request.tenant, "tenant")],
             checkpoint=_checkpoint(request),
             expire_time=moment(request.expire_time, "expire_time") if expires else None,
         )

@@ -1,6 +1,6 @@
 """The modern `/v1/fine_tuning/jobs`."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -21,6 +21,7 @@ from tunesmith_server.edge.http.calls import OWN, Incoming, canonical
 from tunesmith_server.edge.http.envelopes import json_response, refused
 from tunesmith_server.edge.http.files import has_results
 from tunesmith_server.edge.http.ids import new_id, results_id
+from tunesmith_server.edge.http.paging import each, page_after
 from tunesmith_server.edge.http.runs import Runs
 
 T = TypeVar("T")
@@ -143,7 +144,7 @@ class JobEndpoints:
                 if all(metadata.get(name) == value for name, value in wanted.items()):
                     yield run
 
-        page, more = await _page(matching(), query, lambda run: run.name.id, 20)
+        page, more = await page_after(matching(), query, lambda run: run.name.id, 20)
         shown = [await self._shown(incoming, run) for run in page]
         return json_response({"object": "list", "data": shown, "has_more": more})
 
@@ -176,8 +177,8 @@ class JobEndpoints:
         run = await self._runs.get(incoming)
         told = [event async for event in self._runs.events(incoming.principal, run)]
         events = [_event(run, event) for event in reversed(told) if event.kind in _TYPES]
-        page, more = await _page(
-            _each(events), incoming.request.query_params, lambda event: str(event["id"]), 20
+        page, more = await page_after(
+            each(events), incoming.request.query_params, lambda event: str(event["id"]), 20
         )
         return json_response({"object": "list", "data": page, "has_more": more})
 
@@ -189,8 +190,8 @@ class JobEndpoints:
         found = [
             _checkpoint(run, event, model) for event, model in reversed(told) if model or not ended
         ]
-        page, more = await _page(
-            _each(found), incoming.request.query_params, lambda each: str(each["id"]), 10
+        page, more = await page_after(
+            each(found), incoming.request.query_params, lambda each: str(each["id"]), 10
         )
         return json_response(
             {
@@ -245,31 +246,6 @@ class JobEndpoints:
             "usage_metrics": None,
             "shared_with_openai": False,
         }
-
-
-async def _each(values: Sequence[T]) -> AsyncIterator[T]:
-    for value in values:
-        yield value
-
-
-async def _page(
-    rows: AsyncIterator[T], query: Any, id_of: Callable[[T], str], default: int
-) -> tuple[list[T], bool]:
-    """So many rows after the one that `after` names, and whether there are more."""
-    text, after = query.get("limit", str(default)), query.get("after", "")
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_PAGE:
-        raise refused(f"{text[:20]!r} is not between 1 and {MAX_PAGE} - 'limit'", "limit")
-    limit, found, begun = int(text), list[T](), not after
-    async for row in rows:
-        if begun:
-            found.append(row)
-            if len(found) > limit:
-                return found[:limit], True
-        else:
-            begun = id_of(row) == after
-    if not begun:
-        raise refused(f"there is no {after[:100]!r} in this list - 'after'", "after", status=404)
-    return found, False
 
 
 def _check(body: JobBody) -> None:

@@ -11,6 +11,7 @@ from tunesmith_server.app.named import Named
 from tunesmith_server.app.pages import MAX_PAGE, PageRequest
 from tunesmith_server.domain.errors import PermissionDenied
 from tunesmith_server.domain.model import BaseModel, Model
+from tunesmith_server.domain.public_names import parse_model_name
 from tunesmith_server.edge.http.calls import OWN, Incoming
 from tunesmith_server.edge.http.envelopes import json_response, naming_models
 
@@ -57,6 +58,8 @@ class ModelEndpoints:
         found = await self._named(incoming, name)
         if found.model is None:
             raise PermissionDenied(f"{name} is a base model, which a tenant cannot delete")
+        if found.model.shared:
+            raise PermissionDenied(f"{name} is another organization's, which alone can delete it")
         if found.checkpoint is not None:
             raise PermissionDenied(f"{name} is a checkpoint, which goes with its model")
         await self._models.delete(incoming.call(name), found.model.name)
@@ -85,11 +88,14 @@ class ModelEndpoints:
 def _names(model: Model) -> tuple[str, ...]:
     """The modern name and the old guide's, and those of its checkpoints."""
     checkpoints = (model.public_name_of(each.step) for each in model.checkpoints)
-    return (model.public_name, model.legacy_name, *checkpoints)
+    own = () if model.checkpoints_only else (model.public_name, model.legacy_name)
+    return (*own, *checkpoints)
 
 
 def _tuned(model: Model, name: str, incoming: Incoming) -> dict[str, Any]:
-    return _model(name, model.create_time, incoming.organization, model.base_model)
+    public = parse_model_name(model.public_name) if model.shared else None
+    owner = public.organization if public else incoming.organization
+    return _model(name, model.create_time, owner, model.base_model)
 
 
 def _base(base: BaseModel, name: str) -> dict[str, Any]:
