@@ -36,6 +36,7 @@ from tests.fakes.service import (
     not_found,
     own,
 )
+from tests.fakes.sharing import Sharing
 from tests.fakes.tenancy import Tenants
 
 __all__ = [
@@ -156,10 +157,7 @@ class _Datasets(dataset_pb2_grpc.DatasetServiceServicer):
             yield dataset_pb2.ValidateDatasetResponse(findings=[finding])
 
 
-class _Models(model_pb2_grpc.ModelServiceServicer):
-    def __init__(self, service: FakeService) -> None:
-        self.service = service
-
+class _Models(Sharing):
     async def Complete(self, request: Any, context: Context) -> Any:
         await self.service.arrived("Complete", request, context)
         return model_pb2.CompleteResponse(
