@@ -168,7 +168,7 @@ class Admission:
         for first in range(len(model.checkpoints)):
             kept = model.checkpoints[first:]
             size = sum(each.size_bytes for each in kept)
-            wanted = asks(scope.chain(), self.defaults, dimension, size, now)
+            wanted = asks(scope.chain(), self.defaults, {dimension: size}, now)
             if not scope.reserve(model.uid, wanted, now):
                 return kept
         return ()
