@@ -1,4 +1,4 @@
-"""Pausing and resuming with the current SDK; the trainer follows a script."""
+"""Pausing, resuming and going on with the current SDK; the trainer follows a script."""
 
 import pytest
 
@@ -48,3 +48,22 @@ async def test_a_job_is_paused_and_resumed(scripted: Scripted):
             with pytest.raises(Raised) as caught:
                 await run("client.fine_tuning.jobs.pause(job.id)")
             assert (caught.value.kind, caught.value.status) == ("BadRequestError", 400)
+
+
+@works("POST /v1/fine_tuning/jobs", "model: a checkpoint to go on from")
+async def test_a_job_goes_on_from_a_checkpoint(scripted: Scripted):
+    async with scripted("prepared,metrics=1,checkpoint=1,succeed") as service:
+        acme = await service.account("acme")
+        await acme.caller.upload(jsonl(answers()))
+        async with sdk(acme) as run:
+            create = "client.fine_tuning.jobs.create(model=model, training_file='numbers')"
+            first = await run(create, model="ada")
+            await until(acme.caller, f"tenants/acme/fineTunes/{first['id']}", "SUCCEEDED")
+            (checkpoint,) = await run(
+                "list(client.fine_tuning.jobs.checkpoints.list(id))", id=first["id"]
+            )
+            name = checkpoint["fine_tuned_model_checkpoint"]
+            second = await run(create, model=name)
+            assert second["model"] == name
+            done = await until(acme.caller, f"tenants/acme/fineTunes/{second['id']}", "SUCCEEDED")
+            assert done.resolved.parent_model.endswith("#1")

@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
+from tunesmith.v1 import model_pb2, tenant_pb2
 
+from tests.integration.asking import models
+from tests.integration.calls import ADMIN_KEY, Caller, another_key
 from tests.openai.clients import PythonClient, Raised
 from tests.openai.conformance import differs, not_offered, works
 from tests.openai.conftest import Account, Service, sdk
@@ -192,7 +195,6 @@ async def test_events_and_checkpoints_are_paged_to_the_end(desk: Desk, job: dict
 @works(CHAT, "model: a checkpoint, ft:…:ckpt-step-N")
 @works("GET /v1/models", "checkpoints")
 @works("GET /v1/models/{model}", "a checkpoint")
-@works(JOBS, "model: a checkpoint to go on from")
 async def test_checkpoints_answer_as_the_model_was_at_their_step(
     desk: Desk, job: dict[str, object]
 ):
@@ -226,12 +228,39 @@ listed = list(client.fine_tuning.jobs.checkpoints.list(id))
     with pytest.raises(Raised) as caught:
         await desk.run("client.models.delete(name)", name=names[1])
     assert (caught.value.kind, caught.value.status) == ("PermissionDeniedError", 403)
-    going_on = await desk.run(
-        "client.fine_tuning.jobs.create(model=name, training_file=train).model",
-        name=names[1],
-        train=desk.training_file,
+
+
+async def test_a_model_that_is_shared_answers_the_other_tenant_as_its_owner(
+    service: Service, desk: Desk, job: dict[str, object]
+):
+    admin = await another_key(
+        Caller(service.grpc, ADMIN_KEY), "modern", tenant_pb2.ROLE_TENANT_ADMIN
     )
-    assert going_on == names[1]
+    other = await service.account("borrower", role=tenant_pb2.ROLE_TENANT_ADMIN)
+    (model,) = [each for each in await models(admin) if each.public_name == job["fine_tuned_model"]]
+    asked = """
+answer = client.completions.create(model=model, prompt=prompt, max_tokens=3, temperature=0,
+    logprobs=1)
+[answer.choices[0].text, answer.choices[0].logprobs.token_logprobs]
+"""
+    checkpoint = model.checkpoints[0].public_name
+    async with sdk(other) as run:
+        with pytest.raises(Raised) as caught:
+            await run(asked, model=model.public_name, prompt=PROMPT)
+        assert caught.value.code == "model_not_found"
+        offer = model_pb2.ShareModelRequest(name=model.name, tenant="tenants/borrower")
+        await admin.models.ShareModel(offer, metadata=admin.metadata)
+        accept = model_pb2.AcceptShareRequest(tenant="tenants/-", model=model.name)
+        await other.caller.models.AcceptShare(accept, metadata=other.caller.metadata)
+        for name in (model.public_name, model.legacy_name, checkpoint):
+            answers = [await each(asked, model=name, prompt=PROMPT) for each in (desk.run, run)]
+            assert answers[0] == answers[1]
+        take_back = model_pb2.UnshareModelRequest(name=model.name, tenant="tenants/borrower")
+        await admin.models.UnshareModel(take_back, metadata=admin.metadata)
+        # though its adapter is in memory
+        with pytest.raises(Raised) as caught:
+            await run(asked, model=checkpoint, prompt=PROMPT)
+        assert caught.value.code == "model_not_found"
 
 
 @works("GET /v1/fine_tuning/jobs", "newest first, limit and after to the end", "metadata[k]=v")
