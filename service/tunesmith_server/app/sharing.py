@@ -12,7 +12,7 @@ from tunesmith_server.domain.audit import DONE, AuditRecord
 from tunesmith_server.domain.errors import InvalidArgument, NotFound, PreconditionFailed
 from tunesmith_server.domain.names import OWN_TENANT, ModelName, TenantName, owned
 from tunesmith_server.domain.sharing import MOST_SHARES, ModelShare, ShareState
-from tunesmith_server.ports import Clock, Store, TenantScope, Transaction
+from tunesmith_server.ports import Clock, Store, Transaction
 
 
 class Sharing:
@@ -97,7 +97,7 @@ class Sharing:
         shown = str(model) if checkpoint is None else f"{model}#{checkpoint}"
 
         def make(tx: Transaction) -> ModelShare:
-            scope = _scope(tx, tenant)
+            scope = tx.of(tenant)
             offer = scope.shares.find(model, tenant, checkpoint)
             if offer is None or offer.tenant != tenant or offer.state(now) is ShareState.EXPIRED:
                 raise NotFound(f"an offer of {shown}")
@@ -155,14 +155,14 @@ class Sharing:
         bound = f"{tenant}/shares?{received},{model or ''}"
         of = self._pager.of(page, bound)
 
-        def work(tx: Transaction):  # type: ignore[no-untyped-def]
-            scope = _scope(tx, tenant)
-            if received:
-                found = scope.shares.received(of, model)
-                if model and not found and not of.after:
-                    raise NotFound(str(model))
-                return found
-            return scope.shares.given(of, scope.model(model.id).name.id if model else None)
+        def work(tx: Transaction) -> Sequence[tuple[str, ModelShare]]:
+            scope = tx.of(tenant)
+            if not received:
+                return scope.shares.given(of, scope.model(model.id).name.id if model else None)
+            found = scope.shares.received(of, model)
+            if model and not found and not of.after:
+                raise NotFound(str(model))
+            return found
 
         return self._pager.page(page, bound, await self._store.read(work))
 
@@ -184,10 +184,6 @@ class Sharing:
             detail=what,
         )
         tx.system.add_audit([record])
-
-
-def _scope(tx: Transaction, tenant: str) -> TenantScope:
-    return tx.of(tenant)
 
 
 def _until(what: str, share: ModelShare) -> str:
