@@ -1,5 +1,7 @@
 """Names of resources: full ones go through, bare ids become the caller's own."""
 
+from tunesmith._resources.values import wrong
+
 OWN = "tenants/-"
 
 
@@ -21,6 +23,14 @@ def fine_tune(name: str) -> str:
 def model(name: str) -> str:
     """`m1` or `tenants/acme/models/m1`."""
     return _owned(name, "models")
+
+
+def model_part(name: str) -> tuple[str, int | None]:
+    """`m1` or `tenants/acme/models/m1`, and the step of a checkpoint, as in `m1#40`, or None."""
+    of, mark, step = name.partition("#")
+    if mark and not step.isdecimal():
+        raise wrong("model", f"{name!r}: behind '#' stands the step of a checkpoint, such as #40")
+    return model(of), int(step) if mark else None
 
 
 def base_model(name: str) -> str:

@@ -165,6 +165,10 @@ class Models(Facade[AsyncModels]):
     get = _call(AsyncModels.get)
     list = _iterate(AsyncModels.list)
     delete = _call(AsyncModels.delete)
+    share = _call(AsyncModels.share)
+    accept_share = _call(AsyncModels.accept_share)
+    unshare = _call(AsyncModels.unshare)
+    shares = _iterate(AsyncModels.shares)
     complete = _call(AsyncModels.complete)
     stream_complete = _iterate(AsyncModels.stream_complete)
 

@@ -50,6 +50,7 @@ from tunesmith_server.app.presence import Presence
 from tunesmith_server.app.publishing import Publisher
 from tunesmith_server.app.rates import Rates
 from tunesmith_server.app.scheduler import Scheduler
+from tunesmith_server.app.sharing import Sharing
 from tunesmith_server.app.statistics import Statistics
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission
@@ -174,9 +175,9 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         )
         stack.push_async_callback(inference.close)
 
-        async def parent_adapter(tenant: str, model: str) -> Path:
+        async def parent_adapter(tenant: str, model: str, checkpoint: int | None) -> Path:
             uid = await store.read(lambda tx: tx.of(tenant).model(model).uid)
-            return artefacts.path(uid)
+            return artefacts.path(uid, checkpoint)
 
         policy = settings.integrations.policy
         backend = LocalBackend(
@@ -205,7 +206,14 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
         dispatcher = Dispatcher(
             store,
             backend,
-            Driver(store, backend, admission, Publisher(artefacts, backend, clock), hints, clock),
+            Driver(
+                store,
+                backend,
+                admission,
+                Publisher(artefacts, backend, admission, clock),
+                hints,
+                clock,
+            ),
             hints,
             clock,
             owner=owner,
@@ -260,6 +268,7 @@ async def serve(settings: Settings) -> AsyncIterator[Running]:
                 clock,
             ),
             models=Models(store, commands, admission, artefacts, inference, pager, rates, clock),
+            sharing=Sharing(store, commands, pager, clock, new_uid),
             tenants=Tenants(store, commands, admission, artefacts, pager, hints, clock, new_uid),
             api_keys=ApiKeys(store, commands, keys, pager, clock),
             accounts=Accounts(store, admission, pager, clock),

@@ -60,7 +60,7 @@ class Place:
         async def datasets(version: DatasetVersion) -> Path:
             return self.data
 
-        async def parent_adapter(tenant: str, model: str) -> Path | None:
+        async def parent_adapter(tenant: str, model: str, checkpoint: int | None) -> Path | None:
             raise NotFound(f"tenants/{tenant}/models/{model}")
 
         settings: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,33 @@ async def test_an_artefact_is_kept_whole_or_not_at_all(place: Place, run: FineTu
     assert not list(models.iterdir())
     with pytest.raises(Unavailable):
         await artefacts.keep(run.uid, backend.model_folder(run), digest)
+
+
+async def test_of_checkpoints_only_whole_adapters_are_kept(place: Place, run: FineTune) -> None:
+    second = replace(run, attempt=2)
+    assert await place.backend("succeed").checkpoints(run) == []
+    for attempt, steps in ((run, (1, 2)), (second, (2, 3))):
+        backend = place.backend(",".join(f"checkpoint={step}" for step in steps) + ",crash=1")
+        await backend.start(attempt)
+        await seen(backend, attempt, Phase.LOST)
+    found = await backend.checkpoints(second)
+    # a step that was trained twice is that of the last attempt
+    assert [(each.step, each.attempt) for each in found] == [(1, 1), (2, 2), (3, 2)]
+
+    models = place.runs.parent / "models"
+    artefacts: Artefacts = LocalArtefacts(models)
+    (found[0].folder / "adapter_model.safetensors").write_bytes(b"damaged")
+    (found[1].folder / "manifest.json").write_text("{}")
+    kept = [await artefacts.keep_checkpoint(run.uid, each.step, each.folder) for each in found]
+    assert kept[:2] == [None, None]
+    assert kept[2]
+    content = {path.name: path.read_bytes() for path in artefacts.path(run.uid, 3).iterdir()}
+    assert content == {"adapter_config.json": b"{}", "adapter_model.safetensors": b"of step 3"}
+    assert kept[2].size == sum(map(len, content.values()))
+    assert await artefacts.keep_checkpoint(run.uid, 3, found[2].folder) == kept[2]
+    await artefacts.delete_checkpoint(run.uid, 3)
+    await artefacts.delete_checkpoint(run.uid, 3)
+    assert not list(models.iterdir())
+    await artefacts.keep_checkpoint(run.uid, 3, found[2].folder)
+    await artefacts.delete(run.uid)
+    assert not list(models.iterdir())

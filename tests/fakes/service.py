@@ -14,6 +14,7 @@ from tunesmith.v1 import (
     dataset_pb2,
     event_pb2,
     fine_tune_pb2,
+    model_pb2,
     tenant_pb2,
 )
 
@@ -85,6 +86,7 @@ class FakeService:
     )
     tenants: dict[str, tenant_pb2.Tenant] = field(default_factory=dict)
     keys: dict[str, tenant_pb2.ApiKey] = field(default_factory=dict)
+    shares: list[model_pb2.ModelShare] = field(default_factory=list)
     usage: list[common_pb2.QuotaEffect] = field(default_factory=list)
     ledger: list[tenant_pb2.LedgerEntry] = field(default_factory=list)
     audit: list[tenant_pb2.AuditEvent] = field(default_factory=list)

@@ -33,6 +33,7 @@ from tests.fakes.service import (
     not_found,
     own,
 )
+from tests.fakes.sharing import Sharing
 from tests.fakes.tenancy import Tenants
 
 __all__ = [
@@ -70,10 +71,7 @@ def some_events(count: int, run: str = "tenants/acme/fineTunes/r1") -> list[even
     return [*made, last]
 
 
-class _Models(model_pb2_grpc.ModelServiceServicer):
-    def __init__(self, service: FakeService) -> None:
-        self.service = service
-
+class _Models(Sharing):
     async def Complete(self, request: Any, context: Context) -> Any:
         await self.service.arrived("Complete", request, context)
         return model_pb2.CompleteResponse(

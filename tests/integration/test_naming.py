@@ -12,6 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.rpc import error_details_pb2
 from tunesmith.v1 import fine_tune_pb2, tenant_pb2
 from tunesmith_server.adapters.sql.store import SqlStore
+from tunesmith_server.app.admission import Admission
 from tunesmith_server.app.publishing import Publisher
 from tunesmith_server.bootstrap import Running
 from tunesmith_server.domain.model import Model
@@ -175,7 +176,7 @@ async def test_a_repeated_request_gets_the_suffix_of_the_first_and_a_rehearsal_t
 async def test_models_made_in_the_same_second_have_legacy_names_of_their_own(database_url: str):
     store = SqlStore(database_url)
     await store.write(lambda tx: tx.system.add_tenant(Tenant("acme.corp", NOW)))
-    publisher = Publisher(*cast(Any, (None, None, None)))  # recording needs nothing of them
+    publisher = Publisher(*cast(Any, (None, None, Admission({}), None)))  # it keeps nothing
 
     def work(tx: Transaction) -> list[Model]:
         scope = tx.of("acme.corp")

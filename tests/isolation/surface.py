@@ -31,11 +31,15 @@ _ALSO_MODELS = {"FineTuneSpec.base_model"}
 """Fields called after one kind of resource that take the name of a tuned model as well."""
 
 
+_ADDRESSED = {"ShareModelRequest.tenant"}
+
+
 class Names(StrEnum):
     """What the text of a field names."""
 
     RESOURCE = "a resource, by its name or another text that stands for it"
     NEW = "what is to be made, in the caller's own names"
+    ADDRESSEE = "who is offered something: taken, whether there is such a tenant or not"
     NOTHING = "nothing: the server assigns it and ignores what it is sent"
     REQUEST = "an earlier request of the caller"
     TOKEN = "a place in a list or log, or a plan, as the server sealed it"
@@ -168,6 +172,8 @@ def _named(
         if method.name.startswith("Update"):
             return Field(path, Names.RESOURCE, message.name, required=True)
         return Field(path, Names.NOTHING, message.name)
+    if f"{message.name}.{name}" in _ADDRESSED:
+        return Field(path, Names.ADDRESSEE, "Tenant", required)
     reference = _options(field).Extensions[resource_pb2.resource_reference]
     if reference.type or reference.child_type:
         kind = reference.type.rpartition("/")[2]

@@ -139,6 +139,8 @@ def _alike(world: World, rpc: Rpc, field: Field) -> Iterator[list[str]]:
             yield [*([] if shared else [foreign.names[field.kind]]), *_absent(field.kind)]
             for text in foreign.other_names.get(field.kind, ()):
                 yield [text, text.replace(MARK, "abs")]
+        case Names.ADDRESSEE:
+            yield [f"tenants/{tenant}" for tenant in (FOREIGN, NOBODY)]
         case Names.NOTHING | Names.NEW:
             kind = foreign.names[field.kind]
             used = kind.rpartition("/")[2] if field.names is Names.NEW else kind

@@ -18,7 +18,7 @@ from tunesmith.v1 import catalog_pb2, dataset_pb2, fine_tune_pb2, model_pb2, ten
 from tunesmith_server.adapters.sql.store import SqlStore
 from tunesmith_server.domain.events import Event, Kind
 from tunesmith_server.domain.fine_tune import FineTune
-from tunesmith_server.domain.model import Model
+from tunesmith_server.domain.model import KeptCheckpoint, Model
 from tunesmith_server.domain.names import ModelName
 from tunesmith_server.domain.public_names import LegacyName, PublicName, short_id
 from tunesmith_server.ports import Transaction
@@ -29,7 +29,10 @@ from tests.integration.calls import ADMIN_KEY, Caller, another_key, jsonl
 MARK = "zzf"
 """In the name and the content of everything foreign, and in nothing else."""
 FOREIGN, OWN, NOBODY = f"{MARK}-tenant", "acme", "nobody"
+PARTNER = "partner"
+"""A tenant that shares models with each of the two, and they with it."""
 _BASE = "tiny-random"
+_ADMINISTRATOR = tenant_pb2.ROLE_TENANT_ADMIN
 _numbers = itertools.count()
 
 
@@ -92,6 +95,7 @@ class World:
             suffix=content,
             display_name=content,
             training_digest=training_digest,
+            checkpoints=(KeptCheckpoint(1, 1, 1, "sha256:0"),),
         )
         store = SqlStore(self.url, connections=2)
         await store.write(lambda tx: tx.of(side.tenant).add_model(record))
@@ -162,6 +166,28 @@ class World:
         await store.write(work)
         await store.close()
 
+    async def shares(self, side: Side, dash: str) -> str:
+        """Offers of the side to its partner, and one that it accepted: a model it was offered."""
+        for id in ("model", "other-model"):
+            await self.share(side, f"{dash}{id}", PARTNER)
+        partner = Side(PARTNER, await another_key(self.admin, PARTNER, _ADMINISTRATOR))
+        for id in ("offer", "lent"):
+            await self.model(partner, f"{dash}{id}", dash.strip("-"))
+            await self.share(partner, f"{dash}{id}", side.tenant)
+        lent = model_pb2.AcceptShareRequest(
+            tenant=f"tenants/{side.tenant}", model=f"tenants/{PARTNER}/models/{dash}lent"
+        )
+        await side.caller.models.AcceptShare(lent, metadata=side.caller.metadata)
+        return f"tenants/{PARTNER}/models/{dash}offer"
+
+    async def share(self, side: Side, id: str, tenant: str) -> str:
+        """An offer of a model: the model's name."""
+        request = model_pb2.ShareModelRequest(
+            name=f"tenants/{side.tenant}/models/{id}", tenant=f"tenants/{tenant}"
+        )
+        await side.caller.models.ShareModel(request, metadata=side.caller.metadata)
+        return request.name
+
     async def key(self, side: Side, content: str = "") -> str:
         """A key: its name."""
         request = tenant_pb2.CreateApiKeyRequest(
@@ -185,6 +211,9 @@ class World:
             case "Model":
                 await self.model(side, id)
                 return f"tenants/{side.tenant}/models/{id}"
+            case "shared Model":
+                await self.model(side, id)
+                return await self.share(side, id, PARTNER)
             case "ApiKey":
                 return await self.key(side)
             case "Tenant":
@@ -212,12 +241,13 @@ async def build(address: str, url: str, sources: Path, *, below: bool = False) -
     """
     admin = Caller(address, ADMIN_KEY)
     sides = []
+    await make_tenant(admin, PARTNER)
     for tenant in (OWN, FOREIGN):
         parent = f"tenants/{OWN}" if below and tenant == FOREIGN else ""
         await make_tenant(
             admin, tenant, display_name=tenant, labels={"of": tenant}, parent_tenant=parent
         )
-        key = await another_key(admin, tenant, tenant_pb2.ROLE_TENANT_ADMIN)
+        key = await another_key(admin, tenant, _ADMINISTRATOR)
         sides.append(Side(tenant, key))
     source = sources / "rows.jsonl"
     await asyncio.to_thread(_write, source)
@@ -259,11 +289,18 @@ async def _fill(world: World, side: Side, content: str) -> None:
         "Connection": "connections/none",
         "Upload": await world.upload(side),
         "Source": world.source,
+        "Partner": f"tenants/{PARTNER}",
+        "Offer": await world.shares(side, dash),
     }
     request = model_pb2.GetModelRequest(name=side.names["Model"])
     model = (await side.caller.models.GetModel(request, metadata=side.caller.metadata)).model
     side.other_names = {
-        "Model": [model.public_name, model.legacy_name],
+        "Model": [
+            model.public_name,
+            model.legacy_name,
+            model.checkpoints[0].public_name,
+            model.checkpoints[0].model,
+        ],
         "Dataset": [f"{dash}set"],
         "BaseModel": [model.public_name],
     }

@@ -12,7 +12,7 @@ from unittest.mock import MagicMock
 
 import httpx
 import pytest
-from tunesmith.v1 import model_pb2
+from tunesmith.v1 import model_pb2, tenant_pb2
 from tunesmith_server.edge.http.app import endpoints
 
 from tests.integration.calls import jsonl
@@ -66,7 +66,9 @@ class World:
 @pytest.fixture
 async def world(scripted: Scripted) -> AsyncIterator[World]:
     async with scripted("prepared,metrics=1,checkpoint=1,succeed") as service:
-        own, other = await service.account("acme"), await service.account("zzf")
+        # administrators: an editor is refused whatever it names
+        admin = tenant_pb2.ROLE_TENANT_ADMIN
+        own, other = [await service.account(id, role=admin) for id in ("acme", "zzf")]
         await own.caller.upload(jsonl(answers()), id="own")
         async with other.http() as http:
             form = {"file": ("a.jsonl", jsonl(answers()))}
@@ -147,6 +149,8 @@ async def test_every_name_of_another_tenant_is_answered_as_an_absent_one(world: 
             asked = {"prompt": "x"}
             if "chat" in path:
                 asked = {"messages": [{"role": "user", "content": "x"}]}
+        if path.endswith("permissions"):
+            asked = {"project_ids": ["nobody"]}
         if kind in world.foreign:
             await compared(world, verb, path, kind, asked if verb == "POST" else None, {})
     for (verb, path), bodies in IN_BODY.items():

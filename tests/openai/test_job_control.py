@@ -1,4 +1,4 @@
-"""Pausing and resuming with the current SDK; the trainer follows a script."""
+"""Pausing, resuming and going on with the current SDK; the trainer follows a script."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -100,3 +100,22 @@ async def test_results_of_before_their_size_was_kept_are_counted_when_asked_for(
                 await store.close()
             assert (await http.get(path)).json() == counted
             assert counted["bytes"] == len((await http.get(f"{path}/content")).content) > 0
+
+
+@works("POST /v1/fine_tuning/jobs", "model: a checkpoint to go on from")
+async def test_a_job_goes_on_from_a_checkpoint(scripted: Scripted):
+    async with scripted("prepared,metrics=1,checkpoint=1,succeed") as service:
+        acme = await service.account("acme")
+        await acme.caller.upload(jsonl(answers()))
+        async with sdk(acme) as run:
+            create = "client.fine_tuning.jobs.create(model=model, training_file='numbers')"
+            first = await run(create, model="ada")
+            await until(acme.caller, f"tenants/acme/fineTunes/{first['id']}", "SUCCEEDED")
+            (checkpoint,) = await run(
+                "list(client.fine_tuning.jobs.checkpoints.list(id))", id=first["id"]
+            )
+            name = checkpoint["fine_tuned_model_checkpoint"]
+            second = await run(create, model=name)
+            assert second["model"] == name
+            done = await until(acme.caller, f"tenants/acme/fineTunes/{second['id']}", "SUCCEEDED")
+            assert done.resolved.parent_model.endswith("#1")

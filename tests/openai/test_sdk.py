@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
+from tunesmith.v1 import model_pb2, tenant_pb2
 
+from tests.integration.asking import models
+from tests.integration.calls import ADMIN_KEY, Caller, another_key
 from tests.openai.clients import PythonClient, Raised
 from tests.openai.conformance import differs, not_offered, works
 from tests.openai.conftest import Account, Service, sdk
@@ -157,10 +160,10 @@ def _first(values: object) -> str:
 @works(JOB + "/events", "newest first, limit and after to the end", "type metrics with data")
 @differs(JOB + "/events", "the texts", "those of the guide's log: `Fine-tune started`")
 @works(JOB + "/checkpoints", "newest first, limit and after to the end", "metrics, step_number")
-@not_offered(
+@differs(
     JOB + "/checkpoints",
-    "asking a checkpoint",
-    "only what a job ends with answers; the name is given",
+    "which are kept",
+    "the two newest; while the job goes on all are listed, and none answers yet",
 )
 async def test_events_and_checkpoints_are_paged_to_the_end(desk: Desk, job: dict[str, object]):
     events = await desk.run(
@@ -186,6 +189,78 @@ async def test_events_and_checkpoints_are_paged_to_the_end(desk: Desk, job: dict
     assert last["fine_tuning_job_id"] == job["id"]
     assert last["metrics"]["train_loss"] > 0
     assert last["metrics"]["valid_loss"] > 0
+
+
+@works(COMPLETIONS, "model: a checkpoint, ft:…:ckpt-step-N")
+@works(CHAT, "model: a checkpoint, ft:…:ckpt-step-N")
+@works("GET /v1/models", "checkpoints")
+@works("GET /v1/models/{model}", "a checkpoint")
+async def test_checkpoints_answer_as_the_model_was_at_their_step(
+    desk: Desk, job: dict[str, object]
+):
+    model = str(job["fine_tuned_model"])
+    names = await desk.run(
+        """
+listed = list(client.fine_tuning.jobs.checkpoints.list(id))
+[each.fine_tuned_model_checkpoint for each in listed]
+""",
+        id=str(job["id"]),
+    )
+    probabilities = [
+        await desk.run(
+            "client.completions.create(model=model, prompt=prompt, max_tokens=1, temperature=0,"
+            " logprobs=1).choices[0].logprobs.token_logprobs[0]",
+            model=name,
+            prompt=PROMPT,
+        )
+        for name in (model, *names)
+    ]
+    # the last checkpoint has the weights that the run ended with, the one before has not
+    assert probabilities[1] == probabilities[0] != probabilities[2]
+    said = await desk.run(
+        "client.chat.completions.create(model=model, max_tokens=1,"
+        " messages=[{'role': 'user', 'content': 'x'}]).model",
+        model=names[1],
+    )
+    assert said == names[1]
+    assert set(names) < set(await desk.run("[model.id for model in client.models.list()]"))
+    assert (await desk.run("client.models.retrieve(name)", name=names[1]))["id"] == names[1]
+    with pytest.raises(Raised) as caught:
+        await desk.run("client.models.delete(name)", name=names[1])
+    assert (caught.value.kind, caught.value.status) == ("PermissionDeniedError", 403)
+
+
+async def test_a_model_that_is_shared_answers_the_other_tenant_as_its_owner(
+    service: Service, desk: Desk, job: dict[str, object]
+):
+    admin = await another_key(
+        Caller(service.grpc, ADMIN_KEY), "modern", tenant_pb2.ROLE_TENANT_ADMIN
+    )
+    other = await service.account("borrower", role=tenant_pb2.ROLE_TENANT_ADMIN)
+    (model,) = [each for each in await models(admin) if each.public_name == job["fine_tuned_model"]]
+    asked = """
+answer = client.completions.create(model=model, prompt=prompt, max_tokens=3, temperature=0,
+    logprobs=1)
+[answer.choices[0].text, answer.choices[0].logprobs.token_logprobs]
+"""
+    checkpoint = model.checkpoints[0].public_name
+    async with sdk(other) as run:
+        with pytest.raises(Raised) as caught:
+            await run(asked, model=model.public_name, prompt=PROMPT)
+        assert caught.value.code == "model_not_found"
+        offer = model_pb2.ShareModelRequest(name=model.name, tenant="tenants/borrower")
+        await admin.models.ShareModel(offer, metadata=admin.metadata)
+        accept = model_pb2.AcceptShareRequest(tenant="tenants/-", model=model.name)
+        await other.caller.models.AcceptShare(accept, metadata=other.caller.metadata)
+        for name in (model.public_name, model.legacy_name, checkpoint):
+            answers = [await each(asked, model=name, prompt=PROMPT) for each in (desk.run, run)]
+            assert answers[0] == answers[1]
+        take_back = model_pb2.UnshareModelRequest(name=model.name, tenant="tenants/borrower")
+        await admin.models.UnshareModel(take_back, metadata=admin.metadata)
+        # though its adapter is in memory
+        with pytest.raises(Raised) as caught:
+            await run(asked, model=checkpoint, prompt=PROMPT)
+        assert caught.value.code == "model_not_found"
 
 
 @works("GET /v1/fine_tuning/jobs", "newest first, limit and after to the end", "metadata[k]=v")

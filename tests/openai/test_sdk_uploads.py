@@ -1,4 +1,4 @@
-"""Uploads in parts, expiry, permissions, limits and what is not offered, with the current SDK."""
+"""Uploads in parts, expiry, limits and what is not offered, with the current SDK."""
 
 import hashlib
 
@@ -6,12 +6,11 @@ import pytest
 from tunesmith.v1 import tenant_pb2
 
 from tests.openai.clients import Raised
-from tests.openai.conformance import not_offered, works
+from tests.openai.conformance import works
 from tests.openai.conftest import Scripted, sdk
 from tests.openai.rows import answers, lines
 
 UPLOADS, FILES = "POST /v1/uploads", "POST /v1/files"
-PERMISSIONS = "/v1/fine_tuning/checkpoints/{model}/permissions"
 
 
 @works(UPLOADS, "", "expires_after")
@@ -58,11 +57,6 @@ client.uploads.cancel(upload.id).status
             assert file["expires_at"] == file["created_at"] + 3600
 
 
-@works("GET " + PERMISSIONS, "")
-@not_offered(
-    "POST " + PERMISSIONS, "", "there are no projects: every key of the tenant may use its models"
-)
-@not_offered("DELETE " + PERMISSIONS + "/{permission}", "", "as nothing can be granted")
 @works("GET /v1/fine_tuning/model_limits", "")
 @works("GET /v1/engines", "")
 @works("GET /v1/engines/{engine}", "")
@@ -71,18 +65,6 @@ async def test_what_is_not_offered_says_why(scripted: Scripted):
     async with scripted(slots=0) as service:
         acme = await service.account("acme", role=tenant_pb2.ROLE_TENANT_ADMIN)
         async with sdk(acme) as run:
-            listed = await run("list(client.fine_tuning.checkpoints.permissions.list('ada'))")
-            assert listed == []
-            for code, kind in (
-                ("permissions.create('ada', project_ids=['p'])", "PermissionDeniedError"),
-                (
-                    "permissions.delete('cp_1', fine_tuned_model_checkpoint='ada')",
-                    "NotFoundError",
-                ),
-            ):
-                with pytest.raises(Raised) as caught:
-                    await run(f"list(client.fine_tuning.checkpoints.{code})")
-                assert caught.value.kind == kind
             with pytest.raises(Raised) as caught:
                 await run("client.embeddings.create(model='ada', input='x')")
             assert (caught.value.kind, caught.value.code) == ("NotFoundError", "not_offered")

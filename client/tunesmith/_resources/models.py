@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from datetime import datetime
 
 from tunesmith import _names
 from tunesmith._resources.pages import paged
+from tunesmith._resources.values import timestamp
 from tunesmith._transport import Calls
 from tunesmith.v1 import model_pb2 as pb
 from tunesmith.v1 import model_pb2_grpc as rpc
@@ -26,14 +28,67 @@ class Models:
         return (await self._calls.unary(self._stub.GetModel, request)).model
 
     def list(self, *, filter: str = "", parent: str = "") -> AsyncGenerator[pb.Model, None]:
-        """Every tuned model, newest first; `filter` is over `base_model` and `labels.KEY`."""
+        """Every tuned model that can be asked, those that others share among them, newest first.
+
+        `filter` is over `base_model` and, of one's own, `labels.KEY`.
+        """
         request = pb.ListModelsRequest(parent=_names.tenant(parent), filter=filter)
         return paged(self._calls, self._stub.ListModels, request, lambda page: page.models)
 
     async def delete(self, name: str) -> None:
-        """Delete a tuned model, its weights included."""
+        """Delete a tuned model, its weights and checkpoints included; not while it is shared."""
         request = pb.DeleteModelRequest(name=_names.model(name))
         await self._calls.unary(self._stub.DeleteModel, request)
+
+    async def share(
+        self, model: str, tenant: str, *, expire_time: datetime | None = None
+    ) -> pb.ModelShare:
+        """Offer a model to another tenant, which can ask it once it has accepted. Needs an admin.
+
+        Offered again, it has the new expiry, and stays accepted if it was. The answer is the same
+        whether there is such a tenant or not.
+
+        Args:
+            model: `m1`, or `m1#40` for its checkpoint of step 40 alone.
+            tenant: whom to offer it to: `acme` or `tenants/acme`.
+            expire_time: when it ends; when it is taken back if left out. Without a zone it is in
+                this machine's.
+        """
+        name, step = _names.model_part(model)
+        request = pb.ShareModelRequest(
+            name=name, tenant=_names.tenant(tenant), checkpoint_step=step
+        )
+        if expire_time:
+            request.expire_time.CopyFrom(timestamp(expire_time))
+        return (await self._calls.unary(self._stub.ShareModel, request)).share
+
+    async def accept_share(self, model: str, *, tenant: str = "") -> pb.ModelShare:
+        """Consent to an offer of `tenants/acme/models/m1`, or of `…#40`. Needs an admin."""
+        name, step = _names.model_part(model)
+        request = pb.AcceptShareRequest(
+            tenant=_names.tenant(tenant), model=name, checkpoint_step=step
+        )
+        return (await self._calls.unary(self._stub.AcceptShare, request)).share
+
+    async def unshare(self, model: str, tenant: str = "") -> None:
+        """End a share or an offer, from the next call on. Needs an admin.
+
+        Args:
+            model: as `share` has it; another tenant's by its full name.
+            tenant: whom it is shared with; left out, one's own, which gives it up.
+        """
+        name, step = _names.model_part(model)
+        request = pb.UnshareModelRequest(
+            name=name, tenant=_names.tenant(tenant), checkpoint_step=step
+        )
+        await self._calls.unary(self._stub.UnshareModel, request)
+
+    def shares(
+        self, *, received: bool = False, parent: str = ""
+    ) -> AsyncGenerator[pb.ModelShare, None]:
+        """What a tenant shares with others or, `received`, others with it, newest first."""
+        request = pb.ListModelSharesRequest(parent=_names.tenant(parent), received=received)
+        return paged(self._calls, self._stub.ListModelShares, request, lambda page: page.shares)
 
     async def complete(
         self,
@@ -54,7 +109,8 @@ class Models:
         """Go on from a prompt, or from each of several; `choices` come in the prompts' order.
 
         Args:
-            model: a tuned model by its resource name or public name, or a base model such as `ada`.
+            model: a tuned model by its resource name or public name, or a base model such as `ada`;
+                a checkpoint is `tenants/acme/models/m1#40`, or ends in `:ckpt-step-40`.
             prompt: the text to go on from, or several.
             max_tokens: tokens to generate at most.
             temperature: 0 always takes the likeliest token.

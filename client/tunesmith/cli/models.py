@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tunesmith.cli import sharing
 from tunesmith.cli._filters import Where
 from tunesmith.cli._output import as_json, document, show, show_all
 from tunesmith.cli._session import Session, command
@@ -12,18 +13,22 @@ from tunesmith.cli._text import last, number, plain, size, when
 from tunesmith.v1 import model_pb2 as pb
 
 app = typer.Typer(no_args_is_help=True, help="Tuned models, and asking models.")
+sharing.add_to(app)
 Name = Annotated[str, typer.Argument(help="The model's id or name.", show_default=False)]
 
 
 @command(app, "list")
 def list_models(session: Session, filter: Where = "") -> None:
-    """List tuned models, newest first. Fields to filter by: base_model, labels.KEY."""
+    """List tuned models, newest first; those that others share by their full names.
+
+    Fields to filter by: base_model, labels.KEY.
+    """
     with session.client() as client:
         show_all(
             session,
             client.models.list(filter=filter),
             {
-                "model": lambda m: last(m.name),
+                "model": lambda m: m.name if m.shared else last(m.name),
                 "public name": lambda m: m.public_name,
                 "base": lambda m: last(m.base_model),
                 "size": lambda m: size(m.size_bytes),
@@ -42,10 +47,12 @@ def get(session: Session, name: Name) -> None:
             "name": model.name,
             "public name": model.public_name,
             "legacy name": model.legacy_name,
+            "shared by": model.name.split("/")[1] if model.shared else "",
             "base model": last(model.base_model),
             "fine-tune": model.fine_tune,
             "size": size(model.size_bytes),
             "created": when(model.create_time),
+            "checkpoints": ", ".join(last(each.model) for each in model.checkpoints),
             **{key: number(value) for key, value in sorted(model.metrics.items())},
         }
         show(session, model, fields)
@@ -53,7 +60,7 @@ def get(session: Session, name: Name) -> None:
 
 @command(app, "delete")
 def delete(session: Session, name: Name) -> None:
-    """Delete a tuned model, its weights included."""
+    """Delete a tuned model, its weights and checkpoints included; not while it is shared."""
     with session.client() as client:
         client.models.delete(name)
     session.note(f"deleted {name}")
@@ -65,7 +72,8 @@ def complete(
     model: Annotated[
         str,
         typer.Argument(
-            help="A tuned model by resource or public name, or a base model such as ada.",
+            help="A tuned model by resource or public name, or a base model such as ada; "
+            "a checkpoint is NAME#STEP.",
             show_default=False,
         ),
     ],

@@ -4,7 +4,9 @@ from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.api import resource_pb2 as _resource_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from tunesmith.v1 import tenant_pb2 as _tenant_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -12,8 +14,19 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class ModelShareState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MODEL_SHARE_STATE_UNSPECIFIED: _ClassVar[ModelShareState]
+    MODEL_SHARE_STATE_OFFERED: _ClassVar[ModelShareState]
+    MODEL_SHARE_STATE_ACTIVE: _ClassVar[ModelShareState]
+    MODEL_SHARE_STATE_EXPIRED: _ClassVar[ModelShareState]
+MODEL_SHARE_STATE_UNSPECIFIED: ModelShareState
+MODEL_SHARE_STATE_OFFERED: ModelShareState
+MODEL_SHARE_STATE_ACTIVE: ModelShareState
+MODEL_SHARE_STATE_EXPIRED: ModelShareState
+
 class Model(_message.Message):
-    __slots__ = ("name", "uid", "etag", "labels", "annotations", "display_name", "create_time", "update_time", "base_model", "public_name", "legacy_name", "fine_tune", "parent_model", "suffix", "digest", "size_bytes", "training_digest", "validation_digest", "metrics")
+    __slots__ = ("name", "uid", "etag", "labels", "annotations", "display_name", "create_time", "update_time", "base_model", "public_name", "legacy_name", "fine_tune", "parent_model", "suffix", "digest", "size_bytes", "training_digest", "validation_digest", "metrics", "checkpoints", "shared", "checkpoints_only")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +67,9 @@ class Model(_message.Message):
     TRAINING_DIGEST_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_DIGEST_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINTS_ONLY_FIELD_NUMBER: _ClassVar[int]
     name: str
     uid: str
     etag: str
@@ -73,7 +89,48 @@ class Model(_message.Message):
     training_digest: str
     validation_digest: str
     metrics: _containers.ScalarMap[str, float]
-    def __init__(self, name: _Optional[str] = ..., uid: _Optional[str] = ..., etag: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., display_name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., base_model: _Optional[str] = ..., public_name: _Optional[str] = ..., legacy_name: _Optional[str] = ..., fine_tune: _Optional[str] = ..., parent_model: _Optional[str] = ..., suffix: _Optional[str] = ..., digest: _Optional[str] = ..., size_bytes: _Optional[int] = ..., training_digest: _Optional[str] = ..., validation_digest: _Optional[str] = ..., metrics: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    checkpoints: _containers.RepeatedCompositeFieldContainer[ModelCheckpoint]
+    shared: bool
+    checkpoints_only: bool
+    def __init__(self, name: _Optional[str] = ..., uid: _Optional[str] = ..., etag: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., display_name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., base_model: _Optional[str] = ..., public_name: _Optional[str] = ..., legacy_name: _Optional[str] = ..., fine_tune: _Optional[str] = ..., parent_model: _Optional[str] = ..., suffix: _Optional[str] = ..., digest: _Optional[str] = ..., size_bytes: _Optional[int] = ..., training_digest: _Optional[str] = ..., validation_digest: _Optional[str] = ..., metrics: _Optional[_Mapping[str, float]] = ..., checkpoints: _Optional[_Iterable[_Union[ModelCheckpoint, _Mapping]]] = ..., shared: _Optional[bool] = ..., checkpoints_only: _Optional[bool] = ...) -> None: ...
+
+class ModelCheckpoint(_message.Message):
+    __slots__ = ("model", "public_name", "step", "size_bytes", "digest")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PUBLIC_NAME_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    public_name: str
+    step: int
+    size_bytes: int
+    digest: str
+    def __init__(self, model: _Optional[str] = ..., public_name: _Optional[str] = ..., step: _Optional[int] = ..., size_bytes: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
+
+class ModelShare(_message.Message):
+    __slots__ = ("uid", "model", "tenant", "checkpoint_step", "role", "state", "create_time", "accept_time", "expire_time", "public_name")
+    UID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_STEP_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    ACCEPT_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PUBLIC_NAME_FIELD_NUMBER: _ClassVar[int]
+    uid: str
+    model: str
+    tenant: str
+    checkpoint_step: int
+    role: _tenant_pb2.Role
+    state: ModelShareState
+    create_time: _timestamp_pb2.Timestamp
+    accept_time: _timestamp_pb2.Timestamp
+    expire_time: _timestamp_pb2.Timestamp
+    public_name: str
+    def __init__(self, uid: _Optional[str] = ..., model: _Optional[str] = ..., tenant: _Optional[str] = ..., checkpoint_step: _Optional[int] = ..., role: _Optional[_Union[_tenant_pb2.Role, str]] = ..., state: _Optional[_Union[ModelShareState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., accept_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., public_name: _Optional[str] = ...) -> None: ...
 
 class Alias(_message.Message):
     __slots__ = ("name", "model", "etag")
@@ -393,34 +450,82 @@ class ExportModelResponse(_message.Message):
     def __init__(self, data: _Optional[bytes] = ...) -> None: ...
 
 class ShareModelRequest(_message.Message):
-    __slots__ = ("name", "tenant", "expire_time", "request_id", "validate_only")
+    __slots__ = ("name", "tenant", "expire_time", "checkpoint_step", "request_id", "validate_only")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_STEP_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     name: str
     tenant: str
     expire_time: _timestamp_pb2.Timestamp
+    checkpoint_step: int
     request_id: str
     validate_only: bool
-    def __init__(self, name: _Optional[str] = ..., tenant: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., tenant: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., checkpoint_step: _Optional[int] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class ShareModelResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("share",)
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    share: ModelShare
+    def __init__(self, share: _Optional[_Union[ModelShare, _Mapping]] = ...) -> None: ...
+
+class AcceptShareRequest(_message.Message):
+    __slots__ = ("tenant", "model", "checkpoint_step", "request_id", "validate_only")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_STEP_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    model: str
+    checkpoint_step: int
+    request_id: str
+    validate_only: bool
+    def __init__(self, tenant: _Optional[str] = ..., model: _Optional[str] = ..., checkpoint_step: _Optional[int] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class AcceptShareResponse(_message.Message):
+    __slots__ = ("share",)
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    share: ModelShare
+    def __init__(self, share: _Optional[_Union[ModelShare, _Mapping]] = ...) -> None: ...
+
+class ListModelSharesRequest(_message.Message):
+    __slots__ = ("parent", "page_size", "page_token", "received", "model")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    page_size: int
+    page_token: str
+    received: bool
+    model: str
+    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., received: _Optional[bool] = ..., model: _Optional[str] = ...) -> None: ...
+
+class ListModelSharesResponse(_message.Message):
+    __slots__ = ("shares", "next_page_token")
+    SHARES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    shares: _containers.RepeatedCompositeFieldContainer[ModelShare]
+    next_page_token: str
+    def __init__(self, shares: _Optional[_Iterable[_Union[ModelShare, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class UnshareModelRequest(_message.Message):
-    __slots__ = ("name", "tenant", "request_id", "validate_only")
+    __slots__ = ("name", "tenant", "checkpoint_step", "request_id", "validate_only")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_STEP_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     name: str
     tenant: str
+    checkpoint_step: int
     request_id: str
     validate_only: bool
-    def __init__(self, name: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., tenant: _Optional[str] = ..., checkpoint_step: _Optional[int] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class UnshareModelResponse(_message.Message):
     __slots__ = ()

@@ -100,10 +100,20 @@ class ModelServiceStub:
                 request_serializer=tunesmith_dot_v1_dot_model__pb2.ShareModelRequest.SerializeToString,
                 response_deserializer=tunesmith_dot_v1_dot_model__pb2.ShareModelResponse.FromString,
                 _registered_method=True)
+        self.AcceptShare = channel.unary_unary(
+                '/tunesmith.v1.ModelService/AcceptShare',
+                request_serializer=tunesmith_dot_v1_dot_model__pb2.AcceptShareRequest.SerializeToString,
+                response_deserializer=tunesmith_dot_v1_dot_model__pb2.AcceptShareResponse.FromString,
+                _registered_method=True)
         self.UnshareModel = channel.unary_unary(
                 '/tunesmith.v1.ModelService/UnshareModel',
                 request_serializer=tunesmith_dot_v1_dot_model__pb2.UnshareModelRequest.SerializeToString,
                 response_deserializer=tunesmith_dot_v1_dot_model__pb2.UnshareModelResponse.FromString,
+                _registered_method=True)
+        self.ListModelShares = channel.unary_unary(
+                '/tunesmith.v1.ModelService/ListModelShares',
+                request_serializer=tunesmith_dot_v1_dot_model__pb2.ListModelSharesRequest.SerializeToString,
+                response_deserializer=tunesmith_dot_v1_dot_model__pb2.ListModelSharesResponse.FromString,
                 _registered_method=True)
         self.EvaluateModel = channel.unary_unary(
                 '/tunesmith.v1.ModelService/EvaluateModel',
@@ -117,14 +127,16 @@ class ModelServiceServicer:
     """
 
     def GetModel(self, request, context):
-        """Reads one tuned model. Role: inference.
+        """Reads one tuned model, one's own or one that another tenant shares. Role:
+        inference.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """Lists tuned models, newest first. Role: inference.
+        """Lists tuned models, those that others share among them, newest first. Role:
+        inference.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,7 +150,8 @@ class ModelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteModel(self, request, context):
-        """Deletes a tuned model from memory and disk. Role: editor.
+        """Deletes a tuned model and its checkpoints from memory and disk. Refused as long
+        as it is shared, or offered, with the list. Role: editor.
         Errors: `RESOURCE_IN_USE`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -204,14 +217,34 @@ class ModelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ShareModel(self, request, context):
-        """Offers a model to another tenant. Role: tenant admin.
+        """Offers a model, or one of its checkpoints, to another tenant, which can ask it
+        as soon as it has accepted. Whether there is such a tenant is not told. Offered
+        again, an offer has the new expiry; consent to it stays. Role: tenant admin.
+        Errors: `FAILED_PRECONDITION` where too many offers of the model stand.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptShare(self, request, context):
+        """Consents to an offer, for one's own tenant. Accepting twice is accepting once.
+        Role: tenant admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UnshareModel(self, request, context):
-        """Takes an offer back; effective with the next call. Role: tenant admin.
+        """Ends a share or an offer, from either side; effective with the next call. Role:
+        tenant admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModelShares(self, request, context):
+        """Lists what a tenant shares with others, or others with it, newest first; offers
+        that wait and shares that have expired among them. Role: viewer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -292,10 +325,20 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     request_deserializer=tunesmith_dot_v1_dot_model__pb2.ShareModelRequest.FromString,
                     response_serializer=tunesmith_dot_v1_dot_model__pb2.ShareModelResponse.SerializeToString,
             ),
+            'AcceptShare': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptShare,
+                    request_deserializer=tunesmith_dot_v1_dot_model__pb2.AcceptShareRequest.FromString,
+                    response_serializer=tunesmith_dot_v1_dot_model__pb2.AcceptShareResponse.SerializeToString,
+            ),
             'UnshareModel': grpc.unary_unary_rpc_method_handler(
                     servicer.UnshareModel,
                     request_deserializer=tunesmith_dot_v1_dot_model__pb2.UnshareModelRequest.FromString,
                     response_serializer=tunesmith_dot_v1_dot_model__pb2.UnshareModelResponse.SerializeToString,
+            ),
+            'ListModelShares': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModelShares,
+                    request_deserializer=tunesmith_dot_v1_dot_model__pb2.ListModelSharesRequest.FromString,
+                    response_serializer=tunesmith_dot_v1_dot_model__pb2.ListModelSharesResponse.SerializeToString,
             ),
             'EvaluateModel': grpc.unary_unary_rpc_method_handler(
                     servicer.EvaluateModel,
@@ -666,6 +709,33 @@ class ModelService:
             _registered_method=True)
 
     @staticmethod
+    def AcceptShare(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tunesmith.v1.ModelService/AcceptShare',
+            tunesmith_dot_v1_dot_model__pb2.AcceptShareRequest.SerializeToString,
+            tunesmith_dot_v1_dot_model__pb2.AcceptShareResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def UnshareModel(request,
             target,
             options=(),
@@ -682,6 +752,33 @@ class ModelService:
             '/tunesmith.v1.ModelService/UnshareModel',
             tunesmith_dot_v1_dot_model__pb2.UnshareModelRequest.SerializeToString,
             tunesmith_dot_v1_dot_model__pb2.UnshareModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModelShares(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tunesmith.v1.ModelService/ListModelShares',
+            tunesmith_dot_v1_dot_model__pb2.ListModelSharesRequest.SerializeToString,
+            tunesmith_dot_v1_dot_model__pb2.ListModelSharesResponse.FromString,
             options,
             channel_credentials,
             insecure,

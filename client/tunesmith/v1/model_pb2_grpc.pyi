@@ -17,13 +17,18 @@ class ModelServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetModel: _aio.UnaryUnaryMultiCallable[_model_pb2.GetModelRequest, _model_pb2.GetModelResponse]
-    """Reads one tuned model. Role: inference."""
+    """Reads one tuned model, one's own or one that another tenant shares. Role:
+    inference.
+    """
     ListModels: _aio.UnaryUnaryMultiCallable[_model_pb2.ListModelsRequest, _model_pb2.ListModelsResponse]
-    """Lists tuned models, newest first. Role: inference."""
+    """Lists tuned models, those that others share among them, newest first. Role:
+    inference.
+    """
     UpdateModel: _aio.UnaryUnaryMultiCallable[_model_pb2.UpdateModelRequest, _model_pb2.UpdateModelResponse]
     """Changes labels, annotations and display name. Role: editor."""
     DeleteModel: _aio.UnaryUnaryMultiCallable[_model_pb2.DeleteModelRequest, _model_pb2.DeleteModelResponse]
-    """Deletes a tuned model from memory and disk. Role: editor.
+    """Deletes a tuned model and its checkpoints from memory and disk. Refused as long
+    as it is shared, or offered, with the list. Role: editor.
     Errors: `RESOURCE_IN_USE`.
     """
     SetAlias: _aio.UnaryUnaryMultiCallable[_model_pb2.SetAliasRequest, _model_pb2.SetAliasResponse]
@@ -47,9 +52,23 @@ class ModelServiceStub:
     ExportModel: _aio.UnaryStreamMultiCallable[_model_pb2.ExportModelRequest, _model_pb2.ExportModelResponse]
     """Streams a model as an archive: its adapter, or merged. Role: editor."""
     ShareModel: _aio.UnaryUnaryMultiCallable[_model_pb2.ShareModelRequest, _model_pb2.ShareModelResponse]
-    """Offers a model to another tenant. Role: tenant admin."""
+    """Offers a model, or one of its checkpoints, to another tenant, which can ask it
+    as soon as it has accepted. Whether there is such a tenant is not told. Offered
+    again, an offer has the new expiry; consent to it stays. Role: tenant admin.
+    Errors: `FAILED_PRECONDITION` where too many offers of the model stand.
+    """
+    AcceptShare: _aio.UnaryUnaryMultiCallable[_model_pb2.AcceptShareRequest, _model_pb2.AcceptShareResponse]
+    """Consents to an offer, for one's own tenant. Accepting twice is accepting once.
+    Role: tenant admin.
+    """
     UnshareModel: _aio.UnaryUnaryMultiCallable[_model_pb2.UnshareModelRequest, _model_pb2.UnshareModelResponse]
-    """Takes an offer back; effective with the next call. Role: tenant admin."""
+    """Ends a share or an offer, from either side; effective with the next call. Role:
+    tenant admin.
+    """
+    ListModelShares: _aio.UnaryUnaryMultiCallable[_model_pb2.ListModelSharesRequest, _model_pb2.ListModelSharesResponse]
+    """Lists what a tenant shares with others, or others with it, newest first; offers
+    that wait and shares that have expired among them. Role: viewer.
+    """
     EvaluateModel: _aio.UnaryUnaryMultiCallable[_model_pb2.EvaluateModelRequest, _model_pb2.EvaluateModelResponse]
     """Runs a model over a dataset and measures its answers. Role: editor."""
 
@@ -62,7 +81,9 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.GetModelRequest,
         context: _aio.ServicerContext[_model_pb2.GetModelRequest, _abc.Awaitable[_model_pb2.GetModelResponse]],
     ) -> _abc.Awaitable[_model_pb2.GetModelResponse]:
-        """Reads one tuned model. Role: inference."""
+        """Reads one tuned model, one's own or one that another tenant shares. Role:
+        inference.
+        """
 
     @_abc_1.abstractmethod
     def ListModels(
@@ -70,7 +91,9 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.ListModelsRequest,
         context: _aio.ServicerContext[_model_pb2.ListModelsRequest, _abc.Awaitable[_model_pb2.ListModelsResponse]],
     ) -> _abc.Awaitable[_model_pb2.ListModelsResponse]:
-        """Lists tuned models, newest first. Role: inference."""
+        """Lists tuned models, those that others share among them, newest first. Role:
+        inference.
+        """
 
     @_abc_1.abstractmethod
     def UpdateModel(
@@ -86,7 +109,8 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.DeleteModelRequest,
         context: _aio.ServicerContext[_model_pb2.DeleteModelRequest, _abc.Awaitable[_model_pb2.DeleteModelResponse]],
     ) -> _abc.Awaitable[_model_pb2.DeleteModelResponse]:
-        """Deletes a tuned model from memory and disk. Role: editor.
+        """Deletes a tuned model and its checkpoints from memory and disk. Refused as long
+        as it is shared, or offered, with the list. Role: editor.
         Errors: `RESOURCE_IN_USE`.
         """
 
@@ -164,7 +188,21 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.ShareModelRequest,
         context: _aio.ServicerContext[_model_pb2.ShareModelRequest, _abc.Awaitable[_model_pb2.ShareModelResponse]],
     ) -> _abc.Awaitable[_model_pb2.ShareModelResponse]:
-        """Offers a model to another tenant. Role: tenant admin."""
+        """Offers a model, or one of its checkpoints, to another tenant, which can ask it
+        as soon as it has accepted. Whether there is such a tenant is not told. Offered
+        again, an offer has the new expiry; consent to it stays. Role: tenant admin.
+        Errors: `FAILED_PRECONDITION` where too many offers of the model stand.
+        """
+
+    @_abc_1.abstractmethod
+    def AcceptShare(
+        self,
+        request: _model_pb2.AcceptShareRequest,
+        context: _aio.ServicerContext[_model_pb2.AcceptShareRequest, _abc.Awaitable[_model_pb2.AcceptShareResponse]],
+    ) -> _abc.Awaitable[_model_pb2.AcceptShareResponse]:
+        """Consents to an offer, for one's own tenant. Accepting twice is accepting once.
+        Role: tenant admin.
+        """
 
     @_abc_1.abstractmethod
     def UnshareModel(
@@ -172,7 +210,19 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.UnshareModelRequest,
         context: _aio.ServicerContext[_model_pb2.UnshareModelRequest, _abc.Awaitable[_model_pb2.UnshareModelResponse]],
     ) -> _abc.Awaitable[_model_pb2.UnshareModelResponse]:
-        """Takes an offer back; effective with the next call. Role: tenant admin."""
+        """Ends a share or an offer, from either side; effective with the next call. Role:
+        tenant admin.
+        """
+
+    @_abc_1.abstractmethod
+    def ListModelShares(
+        self,
+        request: _model_pb2.ListModelSharesRequest,
+        context: _aio.ServicerContext[_model_pb2.ListModelSharesRequest, _abc.Awaitable[_model_pb2.ListModelSharesResponse]],
+    ) -> _abc.Awaitable[_model_pb2.ListModelSharesResponse]:
+        """Lists what a tenant shares with others, or others with it, newest first; offers
+        that wait and shares that have expired among them. Role: viewer.
+        """
 
     @_abc_1.abstractmethod
     def EvaluateModel(

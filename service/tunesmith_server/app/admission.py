@@ -13,6 +13,7 @@ from datetime import datetime
 from tunesmith_server.domain.dataset import Dataset
 from tunesmith_server.domain.errors import QuotaExceeded, QuotaViolation
 from tunesmith_server.domain.fine_tune import FineTune
+from tunesmith_server.domain.model import KeptCheckpoint, Model
 from tunesmith_server.domain.quota import (
     PER_JOB,
     Ask,
@@ -156,9 +157,25 @@ class Admission:
         kept = () if model else (Dimension.MODELS,)
         scope.release(run.uid, (*_WAITING, *_UNDER_WAY, Dimension.CHECKPOINT_BYTES, *kept), now)
 
+    def keep_with_model(
+        self, scope: TenantScope, model: Model, now: datetime
+    ) -> tuple[KeptCheckpoint, ...]:
+        """Hold what the checkpoints of a model take, of the newest as many as the limit allows.
+
+        Those it holds, oldest first. To be asked after `end`, which gives back what the run held.
+        """
+        dimension = Dimension.CHECKPOINT_BYTES
+        for first in range(len(model.checkpoints)):
+            kept = model.checkpoints[first:]
+            size = sum(each.size_bytes for each in kept)
+            wanted = asks(scope.chain(), self.defaults, {dimension: size}, now)
+            if not scope.reserve(model.uid, wanted, now):
+                return kept
+        return ()
+
     def model_deleted(self, scope: TenantScope, uid: str, now: datetime) -> None:
-        """Give the place of a model back."""
-        scope.release(uid, (Dimension.MODELS,), now)
+        """Give back the place of a model, and what its checkpoints take."""
+        scope.release(uid, (Dimension.MODELS, Dimension.CHECKPOINT_BYTES), now)
 
     def keep_dataset(self, scope: TenantScope, dataset: Dataset, now: datetime) -> None:
         """Hold what a version of a dataset takes, or QuotaExceeded.

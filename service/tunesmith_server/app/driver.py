@@ -227,21 +227,22 @@ class Driver:
         return await self._apply(claim, change)
 
     async def _publish(self, claim: Claim, run: FineTune) -> FineTune | None:
-        model = await self._publisher.keep(run)
+        model = recorded = await self._publisher.keep(run)
         steps = await measured(self._store, run.name.tenant, run.uid)
         results_bytes = len(results_csv(steps))
         now = self._clock.now()
 
         def change(scope: TenantScope, run: FineTune) -> tuple[FineTune, list[Event]]:
+            nonlocal recorded
             if run.state is not State.FINALIZING:
                 return run, []
             # first: its lock keeps the legacy names of models apart
             self._admission.end(scope, run, now, model=True)
-            named = self._publisher.record(scope, model, now, run.resolved.base_model_name)
+            recorded = self._publisher.record(scope, model, now, run.resolved.base_model_name)
             uploaded = Event(
-                Kind.MESSAGE, now, f"Uploaded model: {named.public_name}", attempt=run.attempt
+                Kind.MESSAGE, now, f"Uploaded model: {recorded.public_name}", attempt=run.attempt
             )
-            ended = replace(run, model=named.name.id, results_bytes=results_bytes)
+            ended = replace(run, model=recorded.name.id, results_bytes=results_bytes)
             if run.stopped_at:
                 moved, event = ended.told(
                     State.STOPPED_AT_LIMIT,
@@ -256,6 +257,7 @@ class Driver:
 
         done = await self._apply(claim, change)
         if done and done.state.is_terminal:
+            await self._publisher.tidy(model, recorded)
             await self._ended(done)
         return done
 

@@ -7,12 +7,13 @@ from tunesmith_server.app.pages import Page, Pager, PageRequest
 from tunesmith_server.app.results import measured
 from tunesmith_server.app.scope import scope_of
 from tunesmith_server.domain.access import Principal
-from tunesmith_server.domain.errors import InvalidArgument
+from tunesmith_server.domain.errors import InvalidArgument, NotFound
 from tunesmith_server.domain.events import Event, Kind
 from tunesmith_server.domain.fine_tune import FineTune
+from tunesmith_server.domain.model import Model
 from tunesmith_server.domain.names import FineTuneName, TenantName, owned
 from tunesmith_server.domain.states import State
-from tunesmith_server.ports import Store, Transaction
+from tunesmith_server.ports import Store, TenantScope, Transaction
 
 
 class FineTunes:
@@ -62,17 +63,24 @@ class FineTunes:
 
     async def checkpoints(
         self, principal: Principal, name: FineTuneName, page: PageRequest
-    ) -> Page[Event]:
-        """The checkpoints of a run, oldest first, as the events that told of them."""
+    ) -> Page[tuple[Event, Model | None]]:
+        """The checkpoints of a run, oldest first, as the events that told of them.
+
+        With the run's model where the checkpoint was kept with it and can be asked.
+        """
         tenant = owned(name.tenant, principal.tenant, str(name))
 
-        def work(tx: Transaction) -> tuple[str, Sequence[tuple[str, Event]]]:
+        def work(tx: Transaction) -> tuple[str, Sequence[tuple[str, tuple[Event, Model | None]]]]:
             scope = scope_of(tx, tenant, name)
-            uid = scope.fine_tune(name.id).uid
-            of = self._pager.of(page, f"{uid}/checkpoints")
+            run = scope.fine_tune(name.id)
+            of = self._pager.of(page, f"{run.uid}/checkpoints")
             after = int(of.after or 0)
-            found = scope.events(uid, after=after, limit=of.limit, kinds=[Kind.CHECKPOINT])
-            return uid, [(str(event.sequence), event) for event in found]
+            found = scope.events(run.uid, after=after, limit=of.limit, kinds=[Kind.CHECKPOINT])
+            model = _model_of(scope, run)
+            return run.uid, [
+                (str(event.sequence), (event, model if _kept(model, event) else None))
+                for event in found
+            ]
 
         uid, found = await self._store.read(work)
         return self._pager.page(page, f"{uid}/checkpoints", found)
@@ -82,3 +90,18 @@ class FineTunes:
         tenant = owned(name.tenant, principal.tenant, str(name))
         run = await self.get(principal, name)
         return await measured(self._store, tenant, run.uid)
+
+
+def _model_of(scope: TenantScope, run: FineTune) -> Model | None:
+    try:
+        return scope.model(run.model) if run.model else None
+    except NotFound:  # deleted since
+        return None
+
+
+def _kept(model: Model | None, event: Event) -> bool:
+    """Whether a checkpoint is with the model; of a step that was trained twice, the last is."""
+    step, attempt = event.data["step"], event.attempt
+    return model is not None and any(
+        (each.step, each.attempt) == (step, attempt) for each in model.checkpoints
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from tunesmith.dataset_rules import NOT_TRAINED, RULES, Shape
 
 from tunesmith_server.app.counted import billable_tokens
-from tunesmith_server.app.scope import allowed, base_named
+from tunesmith_server.app.scope import allowed, base_named, tuned_model
 from tunesmith_server.domain.analysis import Content
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.errors import (
@@ -28,8 +28,8 @@ from tunesmith_server.domain.fine_tune import (
 )
 from tunesmith_server.domain.hyperparameters import resolve
 from tunesmith_server.domain.model import BaseModel
+from tunesmith_server.domain.model_reference import model_reference
 from tunesmith_server.domain.names import DatasetName, ModelName, can_name, checked_id, owned
-from tunesmith_server.domain.public_names import parse_model_name
 from tunesmith_server.ports import TenantScope, Transaction
 
 DEFAULT_SEED = 42
@@ -68,7 +68,8 @@ def resolution(tx: Transaction, scope: TenantScope, spec: Spec) -> Resolution:
     tenant's is NotFound, as what is absent.
     """
     found = Resolution(spec)
-    base, parent = _tried(found, lambda: _base(tx, scope, spec.base_model)) or (None, None)
+    nothing = (None, None, None)
+    base, parent, checkpoint = _tried(found, lambda: _base(tx, scope, spec.base_model)) or nothing
     training = _tried(
         found,
         lambda: _ready(scope, spec.training_dataset, f"{_SPEC}.training_dataset", spec.dpo),
@@ -98,6 +99,7 @@ def resolution(tx: Transaction, scope: TenantScope, spec: Spec) -> Resolution:
         base_model=base.id,
         base_model_name=spec.base_model,
         parent_model=parent,
+        parent_checkpoint=checkpoint,
         training=training,
         validation=validation,
         hyperparameters=hyperparameters,
@@ -132,24 +134,27 @@ def _tried(found: Resolution, work):  # type: ignore[no-untyped-def]
         return None
 
 
-def _base(tx: Transaction, scope: TenantScope, text: str) -> tuple[BaseModel, str | None]:
-    """The catalogue entry, and the id of the tuned model to continue from."""
+def _base(
+    tx: Transaction, scope: TenantScope, text: str
+) -> tuple[BaseModel, str | None, int | None]:
+    """The catalogue entry, and the id of the tuned model to continue from and its checkpoint."""
     where = f"{_SPEC}.base_model"
     if not text:
         raise InvalidArgument.of(where, "is missing: name a base model, or a model of your own")
-    if text.startswith("tenants/"):
-        name = ModelName.parse(text, where)
-        owned(name.tenant, scope.tenant().id, text)
-        model = scope.model(name.id)
-        return allowed(scope, tx.system.base_model(model.base_model)), model.name.id
+    reference = model_reference(text, where) if can_name(text) else None
+    if reference and isinstance(reference.name, ModelName):
+        owned(reference.name.tenant, scope.tenant().id, text)
     try:
         if not can_name(text):
             raise NotFound(text)
-        if parse_model_name(text):
-            model = scope.model_named(text)
-            return allowed(scope, tx.system.base_model(model.base_model)), model.name.id
-        return allowed(scope, base_named(tx, text)), None
+        if reference:
+            model = tuned_model(scope, reference, text)
+            base = allowed(scope, tx.system.base_model(model.base_model))
+            return base, model.name.id, reference.checkpoint
+        return allowed(scope, base_named(tx, text)), None, None
     except NotFound:
+        if reference and isinstance(reference.name, ModelName):
+            raise
         usable = _usable(tx, scope)
         raise BaseModelUnknown(
             [FieldViolation(where, f"{text!r} is not in the catalogue, which has: {usable}")]

@@ -1,8 +1,9 @@
 """From a name to the rows of its tenant, and to the bases that it may use."""
 
 from tunesmith_server.domain.errors import NotFound
-from tunesmith_server.domain.model import BaseModel
-from tunesmith_server.domain.names import ResourceName
+from tunesmith_server.domain.model import BaseModel, Model
+from tunesmith_server.domain.model_reference import ModelReference
+from tunesmith_server.domain.names import ModelName, ResourceName
 from tunesmith_server.ports import TenantScope, Transaction
 
 
@@ -24,6 +25,18 @@ def base_named(tx: Transaction, text: str) -> BaseModel:
             if id in base.aliases:
                 return base
         raise
+
+
+def tuned_model(scope: TenantScope, reference: ModelReference, shown: str) -> Model:
+    """The tenant's own model that is meant; NotFound if it, or the checkpoint, is not there."""
+    name = reference.name
+    try:
+        model = scope.model(name.id) if isinstance(name, ModelName) else scope.model_named(name)
+    except NotFound:
+        raise NotFound(shown) from None
+    if not model.has(reference.checkpoint):
+        raise NotFound(shown)
+    return model
 
 
 def allowed(scope: TenantScope, base: BaseModel) -> BaseModel:

@@ -14,6 +14,7 @@ from tunesmith_server.app.imports import Imports
 from tunesmith_server.app.models import Models
 from tunesmith_server.app.preparing import Preparing
 from tunesmith_server.app.rates import Rates
+from tunesmith_server.app.sharing import Sharing
 from tunesmith_server.app.statistics import Statistics
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.app.submission import Submission
@@ -38,6 +39,7 @@ class UseCases:
     statistics: Statistics
     preparing: Preparing
     models: Models
+    sharing: Sharing
     tenants: Tenants
     api_keys: ApiKeys
     accounts: Accounts

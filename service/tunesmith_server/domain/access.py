@@ -49,8 +49,8 @@ _TABLE: dict[str, dict[frozenset[Role], str]] = {
     },
     "ModelService": {
         _EDIT: "UpdateModel DeleteModel SetAlias RollbackAlias ExportModel EvaluateModel",
-        _ADMIN: "ShareModel UnshareModel",
-        _VIEW: "ListAliases",
+        _ADMIN: "ShareModel AcceptShare UnshareModel",
+        _VIEW: "ListAliases ListModelShares",
         _INFER: "GetModel ListModels Complete StreamComplete Chat StreamChat",
     },
     "TenantService": {

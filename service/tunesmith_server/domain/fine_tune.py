@@ -189,6 +189,8 @@ class Resolved:
     price_micros_per_million: int = 0
     """Of trained tokens, in millionths of the installation's currency."""
     settings: tuple[Setting, ...] = ()
+    parent_checkpoint: int | None = None
+    """The step of the parent model's checkpoint to begin from; None is the parent itself."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tunesmith_server.domain.names import ModelName
+from tunesmith_server.domain.public_names import checkpoint_name
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,18 @@ class BaseModel:
 
 
 @dataclass(frozen=True)
+class KeptCheckpoint:
+    """A checkpoint that was kept with the model of its run: the adapter, and nothing to resume."""
+
+    step: int
+    attempt: int
+    """Of the run, which wrote it."""
+    size_bytes: int
+    digest: str
+    """Digest of what is kept, `sha256:…`."""
+
+
+@dataclass(frozen=True)
 class Model:
     """A tuned model."""
 
@@ -64,8 +77,27 @@ class Model:
     create_time: datetime
     suffix: str = ""
     parent_model: str | None = None
+    parent_checkpoint: int | None = None
+    """The step of the parent's checkpoint that it was continued from; None is the parent itself."""
     training_digest: str = ""
     validation_digest: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     display_name: str = ""
+    checkpoints: tuple[KeptCheckpoint, ...] = ()
+    """Those that can be asked, oldest first."""
+
+    shared: bool = False
+    """Whether it is another tenant's, which shares it: see `domain/sharing.py`. Never stored so."""
+    checkpoints_only: bool = False
+    """Whether only its checkpoints are shared. Never stored so."""
+
+    def has(self, checkpoint: int | None) -> bool:
+        """Whether that checkpoint can be asked; None is the model itself."""
+        if checkpoint is None:
+            return not self.checkpoints_only
+        return any(each.step == checkpoint for each in self.checkpoints)
+
+    def public_name_of(self, checkpoint: int | None) -> str:
+        """The modern public name, of a checkpoint if it is not None."""
+        return checkpoint_name(self.public_name, checkpoint)

@@ -52,7 +52,7 @@ class PublicName:
 
     def __str__(self) -> str:
         name = f"ft:{self.base}:{self.organization}:{self.suffix}:{self.id}"
-        return name if self.checkpoint is None else f"{name}:{_CHECKPOINT}{self.checkpoint}"
+        return checkpoint_name(name, self.checkpoint)
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,11 @@ def parse_model_name(text: str) -> PublicName | LegacyName | None:
     except ValueError:
         return None
     return name if str(name) == text else None
+
+
+def checkpoint_name(name: str, step: int | None) -> str:
+    """The modern name of the checkpoint of a model that is called `name`; of itself for None."""
+    return name if step is None else f"{name}:{_CHECKPOINT}{step}"
 
 
 def _stamped(text: str) -> tuple[str, datetime]:

@@ -20,9 +20,10 @@ from tunesmith_server.ports.artefacts import (
     PartWriter,
     TrainingFiles,
 )
-from tunesmith_server.ports.engines import Backend, Inference
+from tunesmith_server.ports.engines import Backend, Inference, TrainedCheckpoint
 from tunesmith_server.ports.preparation import Preparation, Scratch
 from tunesmith_server.ports.rows import Claim, PageOf, Remembered, Usage
+from tunesmith_server.ports.shares import TenantShares
 from tunesmith_server.ports.sources import Source, Sources
 from tunesmith_server.ports.store import Store, Transaction
 from tunesmith_server.ports.system_scope import SystemScope
@@ -56,6 +57,8 @@ __all__ = [
     "SystemScope",
     "TenantAnalyses",
     "TenantScope",
+    "TenantShares",
+    "TrainedCheckpoint",
     "TrainingFiles",
     "Transaction",
     "Usage",

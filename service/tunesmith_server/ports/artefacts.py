@@ -89,11 +89,25 @@ class TrainingFiles(Protocol):
 
 
 class Artefacts(Protocol):
-    """Keeps the folders of tuned models, each under its model's uid."""
+    """Keeps the folders of tuned models and of their checkpoints, under the model's uid."""
 
     async def keep(self, uid: str, folder: Path, digest: str) -> int:
         """Copy a trained model's folder in, verified against `digest`; its size in bytes."""
         ...
 
-    def path(self, uid: str) -> Path: ...
-    async def delete(self, uid: str) -> None: ...
+    async def keep_checkpoint(self, uid: str, step: int, folder: Path) -> BlobRef | None:
+        """Copy the adapter out of a checkpoint's folder, verified against its manifest.
+
+        None where there is no whole adapter. The digest is that of what was kept, `sha256:…`.
+        """
+        ...
+
+    def path(self, uid: str, checkpoint: int | None = None) -> Path:
+        """Where a model, or its checkpoint of a step, is if it is kept."""
+        ...
+
+    async def delete(self, uid: str) -> None:
+        """Remove a model and its checkpoints; harmless if there is none."""
+        ...
+
+    async def delete_checkpoint(self, uid: str, step: int) -> None: ...

@@ -1,6 +1,7 @@
 """What trains and what answers."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,15 @@ from tunesmith_server.domain.completion import (
 from tunesmith_server.domain.fine_tune import FineTune
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.observation import Observation, Report, StopMode
+
+
+@dataclass(frozen=True)
+class TrainedCheckpoint:
+    """A checkpoint as a backend has it."""
+
+    step: int
+    attempt: int
+    folder: Path
 
 
 class Inference(Protocol):
@@ -72,6 +82,10 @@ class Backend(Protocol):
 
     async def forget(self, uid: str) -> None:
         """As `discard`, for a run of which nothing but its uid is known any more."""
+        ...
+
+    async def checkpoints(self, run: FineTune) -> Sequence[TrainedCheckpoint]:
+        """The checkpoints of all attempts that are still there, whole, oldest first, one a step."""
         ...
 
     def model_folder(self, run: FineTune) -> Path:

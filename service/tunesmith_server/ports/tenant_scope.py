@@ -16,10 +16,13 @@ from tunesmith_server.domain.tenant import ApiKey, Tenant
 from tunesmith_server.domain.upload import AssembledUpload, KeptUpload, UploadPart
 from tunesmith_server.ports.analyses import TenantAnalyses
 from tunesmith_server.ports.rows import PageOf, Usage
+from tunesmith_server.ports.shares import TenantShares
 
 
 class TenantScope(Protocol):
     """One tenant's rows within a transaction: no method can reach another tenant's.
+
+    But `shares` reaches what another has shared with it.
 
     What is read in a write transaction is locked until it ends, so that "read, decide, write" is
     safe against every other writer on every replica.
@@ -64,6 +67,8 @@ class TenantScope(Protocol):
     # datasets and models
     @property
     def analyses(self) -> TenantAnalyses: ...
+    @property
+    def shares(self) -> TenantShares: ...
     def dataset(self, id: str) -> Dataset: ...
     def datasets(self, page: PageOf) -> Sequence[tuple[str, Dataset]]: ...
     def put_dataset(self, dataset: Dataset) -> None:

@@ -28,6 +28,7 @@ from tunesmith_server.domain.fine_tune import DatasetVersion, FineTune
 from tunesmith_server.domain.integrations import IntegrationPolicy
 from tunesmith_server.domain.model import BaseModel
 from tunesmith_server.domain.observation import Observation, Phase, Report, StopMode
+from tunesmith_server.ports import TrainedCheckpoint
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ class LocalBackend:
     """The Backend port: each attempt is a trainer process with a folder of its own.
 
     `datasets` gives a version as clean JSONL; `parent_adapter` the folder of a tenant's model, by
-    tenant and id; `catalogue` the entry of a base model, by id. Seconds from asking a trainer to
+    tenant, id and the step of a checkpoint; `catalogue` the entry of a base model, by id. Seconds
+    from asking a trainer to
     stop to killing it: `stop_grace`, or `finish_grace` for one that is to finish, which takes a
     look at the whole validation dataset.
     """
@@ -62,7 +64,7 @@ class LocalBackend:
         node: str,
         bases: BaseLibrary,
         datasets: Callable[[DatasetVersion], Awaitable[Path]],
-        parent_adapter: Callable[[str, str], Awaitable[Path | None]],
+        parent_adapter: Callable[[str, str, int | None], Awaitable[Path | None]],
         catalogue: Callable[[str], Awaitable[BaseModel]] = _built_in,
         integrations: TrainerIntegrations | None = None,
         threads: int = 1,
@@ -154,6 +156,21 @@ class LocalBackend:
         """Remove a run's folders, with whatever still works in them killed first."""
         await asyncio.to_thread(self._discard, self._runs / uid)
 
+    async def checkpoints(self, run: FineTune) -> Sequence[TrainedCheckpoint]:
+        """The checkpoints of all attempts, oldest first; of a step, the latest attempt's."""
+
+        def look() -> list[TrainedCheckpoint]:
+            by_step = {
+                step: TrainedCheckpoint(step, attempt, folder)
+                for attempt in range(1, run.attempt + 1)
+                for step, folder in AttemptFolder.of(
+                    self._runs / run.uid, attempt
+                ).whole_checkpoints()
+            }
+            return [by_step[step] for step in sorted(by_step)]
+
+        return await asyncio.to_thread(look)
+
     def model_folder(self, run: FineTune) -> Path:
         """Where the trainer has put the model."""
         return self._folder(run).model
@@ -173,7 +190,8 @@ class LocalBackend:
         if model is None:
             return None
         try:
-            path = await self._parent_adapter(run.name.tenant, model)
+            checkpoint = run.resolved.parent_checkpoint
+            path = await self._parent_adapter(run.name.tenant, model, checkpoint)
         except NotFound:
             path = None
         # A model that was deleted meanwhile fails the run: the trainer finds nothing there.

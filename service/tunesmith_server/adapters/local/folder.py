@@ -43,6 +43,11 @@ class AttemptFolder:
         """Whether a whole checkpoint is there; the manifest is in each that is."""
         return any(self.checkpoints.glob("step-*/manifest.json"))
 
+    def whole_checkpoints(self) -> Iterator[tuple[int, Path]]:
+        """Steps and folders of the whole checkpoints."""
+        for manifest in self.checkpoints.glob("step-*/manifest.json"):
+            yield int(manifest.parent.name.removeprefix("step-")), manifest.parent
+
     def stop_mode(self) -> StopMode | None:
         """How the attempt shall stop, if it shall."""
         try:

@@ -23,6 +23,7 @@ from tunesmith_server.adapters.sql.documents import (
     upsert,
 )
 from tunesmith_server.adapters.sql.filters import filtered, label_column
+from tunesmith_server.adapters.sql.model_shares import forget_receiver
 from tunesmith_server.adapters.sql.prepared import Prepared
 from tunesmith_server.adapters.sql.queue import QueueStatements
 from tunesmith_server.adapters.sql.quota import bury
@@ -185,6 +186,7 @@ class SqlSystemScope(QueueStatements):
         try:
             bury(self._connection, self.tenant(id))
             del self._tenants[id]
+            forget_receiver(self._connection, id)
             for row in _OF_TENANT:
                 table = row.__table__
                 self._connection.execute(table.delete().where(table.c.tenant == id))

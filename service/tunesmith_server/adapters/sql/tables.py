@@ -359,6 +359,33 @@ class ModelRow(SQLModel, table=True):
     document: str = _document()
 
 
+class ModelShareRow(SQLModel, table=True):
+    """A model, or its checkpoint of a step, that may be asked by another tenant, the receiver.
+
+    `step` is -1 for the model with all of its checkpoints. `receiver` is no reference: whether
+    there is such a tenant is not told to who offers. Rows go with their model.
+    """
+
+    __tablename__ = "model_shares"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant", "model"], ["models.tenant", "models.id"], ondelete="CASCADE"
+        ),
+        UniqueConstraint("tenant", "model", "receiver", "step"),
+        Index("ix_model_shares_given", "tenant", "create_time", "id"),
+        Index("ix_model_shares_received", "receiver", "create_time", "id"),
+    )
+    id: str = Field(primary_key=True)
+    tenant: str
+    model: str
+    receiver: str
+    step: int = _amount()
+    create_time: datetime = _moment()
+    accept_time: datetime | None = _moment(nullable=True)
+    expire_time: datetime | None = _moment(nullable=True)
+    document: str = _document()
+
+
 class CounterRow(SQLModel, table=True):
     """How much of a dimension is taken in a scope and period. Limits are the callers' business."""
 

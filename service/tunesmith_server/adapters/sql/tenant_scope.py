@@ -20,6 +20,7 @@ from tunesmith_server.adapters.sql.documents import (
     upsert,
 )
 from tunesmith_server.adapters.sql.filters import filtered, label_column
+from tunesmith_server.adapters.sql.model_shares import SqlTenantShares
 from tunesmith_server.adapters.sql.queue import SHARES
 from tunesmith_server.adapters.sql.quota import LEDGER, Book
 from tunesmith_server.adapters.sql.runs import RunStatements
@@ -63,6 +64,7 @@ class SqlTenantScope:
         self._uploads = UploadStatements(connection, tenant.id, locks)
         self._assembled = AssembledUploadStatements(connection, tenant.id, locks)
         self.analyses = SqlTenantAnalyses(connection, tenant.id)
+        self.shares = SqlTenantShares(connection, tenant.id, locks)
 
     def tenant(self) -> Tenant:
         """The tenant itself."""

@@ -9,6 +9,7 @@ from tunesmith.v1 import fine_tune_pb2 as pb
 
 from tunesmith_server.domain.events import Event, Kind, Level
 from tunesmith_server.domain.fine_tune import FineTune
+from tunesmith_server.domain.model import Model
 from tunesmith_server.domain.states import State, WaitReason
 from tunesmith_server.edge.grpc.fine_tune_codec import STATES, WAITS
 from tunesmith_server.edge.grpc.requests import timestamp
@@ -83,8 +84,8 @@ def _admission(data: Mapping[str, Any]) -> events.Admission:
     )
 
 
-def checkpoint(run_name: object, event: Event) -> pb.Checkpoint:
-    """A checkpoint, from the event that told of it."""
+def checkpoint(run_name: object, event: Event, model: Model | None) -> pb.Checkpoint:
+    """A checkpoint, from the event that told of it; `model` is the one that it was kept with."""
     data = event.data
     return pb.Checkpoint(
         name=f"{run_name}/checkpoints/{data['step']}",
@@ -94,6 +95,7 @@ def checkpoint(run_name: object, event: Event) -> pb.Checkpoint:
         size_bytes=data["size_bytes"],
         digest=data["digest"],
         attempt=event.attempt,
+        model=f"{model.name}#{data['step']}" if model else "",
     )
 
 

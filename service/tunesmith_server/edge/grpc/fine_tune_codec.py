@@ -239,7 +239,9 @@ def _dataset_name(tenant: str, id: str | None) -> str:
     1024
 )  # it never changes, and is most of what is said of a run. To be copied, not changed
 def _resolved(tenant: str, resolved: Resolved) -> pb.FineTuneResolved:
-    parent = f"tenants/{tenant}/models/{resolved.parent_model}"
+    step = resolved.parent_checkpoint
+    behind = "" if step is None else f"#{step}"
+    parent = f"tenants/{tenant}/models/{resolved.parent_model}{behind}"
     return pb.FineTuneResolved(
         base_model=f"baseModels/{resolved.base_model}",
         parent_model=parent if resolved.parent_model else "",

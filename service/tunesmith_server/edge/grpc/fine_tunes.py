@@ -171,7 +171,7 @@ class FineTuneServicer(rpc.FineTuneServiceServicer):
         run = await self._runs.get(principal(), name)
         found = await self._runs.checkpoints(principal(), name, page(request))
         return pb.ListCheckpointsResponse(
-            checkpoints=[event_codec.checkpoint(run.name, event) for event in found.rows],
+            checkpoints=[event_codec.checkpoint(run.name, *each) for each in found.rows],
             next_page_token=found.next_token,
         )
 

@@ -8,6 +8,7 @@ from tunesmith.v1 import model_pb2 as pb
 from tunesmith.v1 import model_pb2_grpc as rpc
 
 from tunesmith_server.app.models import Models
+from tunesmith_server.app.sharing import Sharing
 from tunesmith_server.domain.completion import (
     ChatMessage,
     Choice,
@@ -16,9 +17,10 @@ from tunesmith_server.domain.completion import (
     Logprobs,
     TokenUsage,
 )
-from tunesmith_server.domain.model import Model
+from tunesmith_server.domain.model import KeptCheckpoint, Model
 from tunesmith_server.domain.names import ModelName, TenantName
 from tunesmith_server.edge.grpc.requests import optional, page, timestamp
+from tunesmith_server.edge.grpc.sharing import SharingMethods
 from tunesmith_server.edge.grpc.stages import Context, call, principal
 from tunesmith_server.edge.grpc.unbuilt import answers_all_of
 
@@ -36,10 +38,11 @@ _SCALARS = (
 
 
 @answers_all_of(pb.DESCRIPTOR.services_by_name["ModelService"])
-class ModelServicer(rpc.ModelServiceServicer):
-    """The gRPC face of Models."""
+class ModelServicer(SharingMethods, rpc.ModelServiceServicer):
+    """The gRPC face of Models, and of Sharing."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, sharing: Sharing) -> None:
+        super().__init__(sharing)
         self._models = models
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
@@ -170,12 +173,33 @@ def _resource(model: Model) -> pb.Model:
         base_model=f"baseModels/{model.base_model}",
         public_name=model.public_name,
         legacy_name=model.legacy_name,
-        fine_tune=f"tenants/{tenant}/fineTunes/{model.fine_tune}",
-        parent_model=f"tenants/{tenant}/models/{model.parent_model}" if model.parent_model else "",
+        fine_tune=f"tenants/{tenant}/fineTunes/{model.fine_tune}" if model.fine_tune else "",
+        parent_model=_parent(model),
         suffix=model.suffix,
         digest=model.digest,
         size_bytes=model.size_bytes,
         training_digest=model.training_digest,
         validation_digest=model.validation_digest,
         metrics=dict(model.metrics),
+        checkpoints=[_checkpoint(model, each) for each in model.checkpoints],
+        shared=model.shared,
+        checkpoints_only=model.checkpoints_only,
+    )
+
+
+def _parent(model: Model) -> str:
+    if model.parent_model is None:
+        return ""
+    step = model.parent_checkpoint
+    parent = ModelName(model.name.tenant, model.parent_model)
+    return str(parent) if step is None else f"{parent}#{step}"
+
+
+def _checkpoint(model: Model, kept: KeptCheckpoint) -> pb.ModelCheckpoint:
+    return pb.ModelCheckpoint(
+        model=f"{model.name}#{kept.step}",
+        public_name=model.public_name_of(kept.step),
+        step=kept.step,
+        size_bytes=kept.size_bytes,
+        digest=kept.digest,
     )

@@ -102,7 +102,9 @@ class GrpcEdge:
             ),
             add,
         )
-        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(use_cases.models), add)
+        model_pb2_grpc.add_ModelServiceServicer_to_server(
+            ModelServicer(use_cases.models, use_cases.sharing), add
+        )
         tenant_pb2_grpc.add_TenantServiceServicer_to_server(
             TenantServicer(use_cases.tenants, use_cases.api_keys, use_cases.accounts), add
         )

@@ -15,8 +15,10 @@ def answers_all_of(service: ServiceDescriptor) -> Any:
     """A class decorator: every method of `service` that the servicer lacks raises NotBuiltYet."""
 
     def complete(servicer: S) -> S:
+        ours = (kind for kind in servicer.__mro__ if not kind.__module__.startswith("tunesmith.v1"))
+        written = {name for kind in ours for name in vars(kind)}
         for method in service.methods:
-            if method.name not in vars(servicer):
+            if method.name not in written:
                 setattr(servicer, method.name, _missing(method.name, method.server_streaming))
         abc.update_abstractmethods(servicer)
         return servicer

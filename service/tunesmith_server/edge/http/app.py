@@ -22,7 +22,7 @@ from tunesmith_server.edge.http.fine_tunes import LegacyEndpoints
 from tunesmith_server.edge.http.jobs import JobEndpoints
 from tunesmith_server.edge.http.model_limits import LimitEndpoints
 from tunesmith_server.edge.http.models import ModelEndpoints
-from tunesmith_server.edge.http.not_offered import PermissionEndpoints
+from tunesmith_server.edge.http.permissions import PermissionEndpoints
 from tunesmith_server.edge.http.uploads import UploadEndpoints
 
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]
@@ -77,7 +77,7 @@ def endpoints(
         (
             "GET",
             "/v1/fine_tuning/checkpoints/{model}/permissions",
-            f"{model}/GetModel",
+            f"{model}/ListModelShares",
             permissions.list,
         ),
         (

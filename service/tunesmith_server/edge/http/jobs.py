@@ -11,6 +11,7 @@ from starlette.responses import Response
 from tunesmith_server.app.steering import Steering
 from tunesmith_server.domain.events import Event, Kind
 from tunesmith_server.domain.fine_tune import FineTune
+from tunesmith_server.domain.model import Model
 from tunesmith_server.edge.http.calls import Incoming
 from tunesmith_server.edge.http.envelopes import json_response, refused
 from tunesmith_server.edge.http.files import has_results
@@ -129,14 +130,12 @@ class JobEndpoints:
         return json_response({"object": "list", "data": page, "has_more": more})
 
     async def checkpoints(self, incoming: Incoming) -> Response:
-        """A page of the checkpoints, newest first."""
+        """A page of the checkpoints, newest first: once there is a model, those kept with it."""
         run = await self._runs.get(incoming)
-        model = await self._runs.model_name(incoming.principal, run, legacy=False)
-        told = [event async for event in self._runs.events(incoming.principal, run)]
+        told = [each async for each in self._runs.checkpoints(incoming.principal, run)]
+        ended = await self._runs.model_name(incoming.principal, run, legacy=False) is not None
         found = [
-            _checkpoint(run, event, model)
-            for event in reversed(told)
-            if event.kind is Kind.CHECKPOINT
+            _checkpoint(run, event, model) for event, model in reversed(told) if model or not ended
         ]
         query = incoming.request.query_params
         page, more = await page_after(found, query, lambda each: str(each["id"]), default=10)
@@ -218,13 +217,13 @@ def _metrics(values: Any) -> dict[str, float]:
     return {ours: values[name] for name, ours in _METRICS.items() if values.get(name) is not None}
 
 
-def _checkpoint(run: FineTune, event: Event, model: str | None) -> dict[str, Any]:
+def _checkpoint(run: FineTune, event: Event, model: Model | None) -> dict[str, Any]:
     step = event.data["step"]
     return {
         "object": "fine_tuning.job.checkpoint",
         "id": f"ftckpt_{run.uid}-{event.sequence}",
         "created_at": _seconds(event.time),
-        "fine_tuned_model_checkpoint": f"{model}:ckpt-step-{step}" if model else None,
+        "fine_tuned_model_checkpoint": model.public_name_of(step) if model else None,
         "fine_tuning_job_id": run.name.id,
         "metrics": {"step": step, **_metrics(event.data["values"])},
         "step_number": step,

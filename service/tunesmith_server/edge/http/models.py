@@ -8,8 +8,10 @@ from starlette.responses import Response
 
 from tunesmith_server.app.catalogue import Catalogue
 from tunesmith_server.app.models import Models
+from tunesmith_server.app.named import Named
 from tunesmith_server.domain.errors import PermissionDenied
 from tunesmith_server.domain.model import BaseModel, Model
+from tunesmith_server.domain.public_names import parse_model_name
 from tunesmith_server.edge.http.calls import OWN, Incoming
 from tunesmith_server.edge.http.envelopes import json_response, naming_models
 from tunesmith_server.edge.http.pages import every
@@ -20,7 +22,7 @@ _EPOCH = 0
 
 
 class ModelEndpoints:
-    """Bases under all their names, and the tenant's own models under both of theirs."""
+    """Bases under all their names, models under both of theirs, and their checkpoints."""
 
     def __init__(self, models: Models, catalogue: Catalogue) -> None:
         self._models = models
@@ -40,17 +42,22 @@ class ModelEndpoints:
     async def get(self, incoming: Incoming) -> Response:
         """One of them, under the name that was asked for."""
         name = incoming.path("model")
-        base, model = await self._named(incoming, name)
-        shown = _tuned(model, name, incoming) if model else _base(base, name)
+        found = await self._named(incoming, name)
+        model = found.model
+        shown = _tuned(model, name, incoming) if model else _base(found.base, name)
         return json_response(shown)
 
     async def delete(self, incoming: Incoming) -> Response:
         """Delete a model of the tenant's own."""
         name = incoming.path("model")
-        _, model = await self._named(incoming, name)
-        if model is None:
+        found = await self._named(incoming, name)
+        if found.model is None:
             raise PermissionDenied(f"{name} is a base model, which a tenant cannot delete")
-        await self._models.delete(incoming.call(name), model.name)
+        if found.model.shared:
+            raise PermissionDenied(f"{name} is another organization's, which alone can delete it")
+        if found.checkpoint is not None:
+            raise PermissionDenied(f"{name} is a checkpoint, which goes with its model")
+        await self._models.delete(incoming.call(name), found.model.name)
         return json_response({"id": name, "object": "model", "deleted": True})
 
     async def engines(self, incoming: Incoming) -> Response:
@@ -64,7 +71,7 @@ class ModelEndpoints:
         await self._named(incoming, name)
         return json_response(_engine(name))
 
-    async def _named(self, incoming: Incoming, name: str) -> tuple[BaseModel, Model | None]:
+    async def _named(self, incoming: Incoming, name: str) -> Named:
         with naming_models():
             return await self._models.named(incoming.principal, name)
 
@@ -73,12 +80,16 @@ class ModelEndpoints:
 
 
 def _names(model: Model) -> tuple[str, ...]:
-    """The modern name and the old guide's."""
-    return (model.public_name, model.legacy_name)
+    """The modern name and the old guide's, and those of its checkpoints."""
+    checkpoints = (model.public_name_of(each.step) for each in model.checkpoints)
+    own = () if model.checkpoints_only else (model.public_name, model.legacy_name)
+    return (*own, *checkpoints)
 
 
 def _tuned(model: Model, name: str, incoming: Incoming) -> dict[str, Any]:
-    return _model(name, model.create_time, incoming.organization, model.base_model)
+    public = parse_model_name(model.public_name) if model.shared else None
+    owner = public.organization if public else incoming.organization
+    return _model(name, model.create_time, owner, model.base_model)
 
 
 def _base(base: BaseModel, name: str) -> dict[str, Any]:

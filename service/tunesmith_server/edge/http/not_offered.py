@@ -1,12 +1,5 @@
 """What OpenAI has and this service has not: said so, each with its reason."""
 
-import msgspec
-from starlette.responses import Response
-
-from tunesmith_server.app.models import Models
-from tunesmith_server.edge.http.calls import Incoming
-from tunesmith_server.edge.http.envelopes import Envelope, Refused, json_response, naming_models
-
 CODE = "not_offered"
 _OFFERS = (
     "This service offers files, uploads, fine-tunes, fine-tuning jobs, models, completions and "
@@ -46,54 +39,3 @@ def reason(path: str) -> str | None:
         if rest == name or rest.startswith(f"{name}/"):
             return words + _OFFERS
     return None
-
-
-class PermissionBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of a create."""
-
-    project_ids: list[str]
-
-
-class PermissionEndpoints:
-    """`/v1/fine_tuning/checkpoints/{model}/permissions`.
-
-    OpenAI shares a checkpoint with other projects of the organization. There are none here: a
-    tenant is the organization, and a checkpoint answers to every key of it. So nothing has been
-    granted, nothing can be, and there is nothing to take back.
-    """
-
-    def __init__(self, models: Models) -> None:
-        self._models = models
-
-    async def list(self, incoming: Incoming) -> Response:
-        """None, for a model that is there."""
-        await self._known(incoming)
-        return json_response(
-            {"object": "list", "data": [], "has_more": False, "first_id": None, "last_id": None}
-        )
-
-    async def create(self, incoming: Incoming) -> Response:
-        """Refused, with the reason."""
-        await incoming.body(PermissionBody)
-        await self._known(incoming)
-        raise Refused(
-            Envelope(
-                403,
-                "There are no projects here to share a checkpoint with: every key of your "
-                "organization can use it, and no other.",
-                param="project_ids",
-                code=CODE,
-            )
-        )
-
-    async def delete(self, incoming: Incoming) -> Response:
-        """There is none."""
-        await self._known(incoming)
-        id = incoming.path("permission")[:200]
-        raise Refused(Envelope(404, f"No such checkpoint permission: {id}", param="permission_id"))
-
-    async def _known(self, incoming: Incoming) -> None:
-        with naming_models():
-            await self._models.named(
-                incoming.principal, incoming.path("model").partition(":ckpt-step-")[0]
-            )

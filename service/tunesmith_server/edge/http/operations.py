@@ -11,7 +11,7 @@ from tunesmith_server.edge.http.completion_schemas import ChatCompletion, Comple
 from tunesmith_server.edge.http.completions import ChatBody, CompletionBody
 from tunesmith_server.edge.http.fine_tunes import FineTuneBody
 from tunesmith_server.edge.http.jobs import JobBody
-from tunesmith_server.edge.http.not_offered import PermissionBody
+from tunesmith_server.edge.http.permissions import PermissionBody
 from tunesmith_server.edge.http.uploads import CompleteBody, UploadBody
 
 
@@ -83,6 +83,16 @@ _JOBS = (
 )
 _STREAM = Query("stream", "follow the log as it is written", {"type": "boolean", "default": False})
 
+_PERMISSIONS = (
+    Query("project_id", "only those of this tenant", {"type": "string"}),
+    Query(
+        "order",
+        "by time",
+        {"type": "string", "enum": ["ascending", "descending"], "default": "descending"},
+    ),
+    _limit(1000, 10),
+    _AFTER,
+)
 _JOB = "/v1/fine_tuning/jobs"
 _SHARED = "/v1/fine_tuning/checkpoints/{model}/permissions"
 
@@ -174,20 +184,21 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", _SHARED): Operation(
         "listCheckpointPermissions",
         "Fine-tuning jobs",
-        "With whom a checkpoint is shared: nobody, there are no projects here.",
+        "With which tenants a model or a checkpoint is shared, newest first.",
         s.PermissionList,
+        query=_PERMISSIONS,
     ),
     ("POST", _SHARED): Operation(
         "createCheckpointPermission",
         "Fine-tuning jobs",
-        "Refused with 403: there are no projects here to share a checkpoint with.",
+        "Offer a model or a checkpoint to tenants, who can ask it once they have accepted.",
         s.PermissionList,
         PermissionBody,
     ),
     ("DELETE", f"{_SHARED}/{{permission}}"): Operation(
         "deleteCheckpointPermission",
         "Fine-tuning jobs",
-        "Refused with 404: there are no permissions.",
+        "Take a permission back; it holds from the next call on.",
         s.Deleted,
     ),
     ("GET", "/v1/fine_tuning/model_limits"): Operation(

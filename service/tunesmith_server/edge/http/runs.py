@@ -147,6 +147,12 @@ class Runs:
             return None
         return model.legacy_name if legacy else model.public_name
 
+    def checkpoints(
+        self, caller: Principal, run: FineTune
+    ) -> AsyncIterator[tuple[Event, Model | None]]:
+        """All of them, oldest first, with the model that they were kept with."""
+        return every(lambda page: self._fine_tunes.checkpoints(caller, run.name, page))
+
     async def base_name(self, caller: Principal, run: FineTune, *, legacy: bool) -> str:
         """What the caller named to begin from."""
         resolved = run.resolved
@@ -157,6 +163,8 @@ class Runs:
             model = await self._models.get(caller, name)
         except NotFound:
             return resolved.base_model_name
+        if resolved.parent_checkpoint is not None:
+            return model.public_name_of(resolved.parent_checkpoint)
         return model.legacy_name if legacy else model.public_name
 
 

@@ -4,7 +4,7 @@ The answers themselves are put together where they are made; a test with made-up
 what comes with what is declared here.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -34,7 +34,7 @@ class Deleted(Answer):
     """Something is gone."""
 
     id: str
-    object: Literal["file", "model", "fine-tune"]
+    object: Literal["file", "model", "fine-tune", "checkpoint.permission"]
     deleted: bool
 
 
@@ -272,14 +272,24 @@ class CheckpointList(Answer):
     last_id: str | None
 
 
+class Permission(Answer):
+    """A tenant that a model or a checkpoint is shared with, or offered to until it accepts."""
+
+    id: str
+    object: Literal["checkpoint.permission"]
+    created_at: int
+    project_id: str
+    accepted_at: int | None
+
+
 class PermissionList(Answer):
-    """With whom a checkpoint is shared: nobody."""
+    """With whom a model or a checkpoint is shared."""
 
     object: Literal["list"]
-    data: list[Any]
+    data: list[Permission]
     has_more: bool
-    first_id: None
-    last_id: None
+    first_id: str | None
+    last_id: str | None
 
 
 class ModelLimit(Answer):

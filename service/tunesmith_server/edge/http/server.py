@@ -19,7 +19,7 @@ from tunesmith_server.edge.http.fine_tunes import LegacyEndpoints
 from tunesmith_server.edge.http.jobs import JobEndpoints
 from tunesmith_server.edge.http.model_limits import LimitEndpoints
 from tunesmith_server.edge.http.models import ModelEndpoints
-from tunesmith_server.edge.http.not_offered import PermissionEndpoints
+from tunesmith_server.edge.http.permissions import PermissionEndpoints
 from tunesmith_server.edge.http.runs import Runs
 from tunesmith_server.edge.http.tls import HttpCertificate
 from tunesmith_server.edge.http.uploads import UploadEndpoints
@@ -58,7 +58,7 @@ def openai_edge(settings: Http, authenticator: Authenticator, use: UseCases) -> 
         JobEndpoints(runs, use.steering),
         ModelEndpoints(use.models, use.catalogue),
         Completions(use.models, alive_every=alive),
-        PermissionEndpoints(use.models),
+        PermissionEndpoints(use.models, use.sharing),
         LimitEndpoints(use.accounts),
     )
     app = http_app(calls, table, origins=settings.origins)
