@@ -20,6 +20,7 @@ from tests.integration.tracked import in_mlflow, in_tensorboard, in_wandb
 from tests.unit.trainer.running import (
     events,
     outcome,
+    preferences,
     results,
     run_file,
     sentiments,
@@ -121,6 +122,25 @@ def test_every_service_has_what_results_csv_has(base: Path, tmp_path: Path, alon
 
     assert warnings(folder) == warnings(alone)
     assert model(folder) == model(alone)
+
+
+def test_a_run_on_preferences_is_told_with_its_margins_and_its_beta(base: Path, tmp_path: Path):
+    path = run_file(
+        tmp_path / "run",
+        base,
+        preferences(12),
+        shape="preference",
+        dpo={"beta": 0.25},
+        hyperparameters={"n_epochs": 1},
+        integrations=[{"type": "wandb", "project": "p", "mode": "offline"}],
+    )
+    assert train_here(path) == 0
+    (file,) = path.parent.rglob("*.wandb")
+    config, found, _, _ = in_wandb(file)
+    assert config["dpo_beta"] == 0.25
+    expected = curves(path.parent)
+    assert "training_reward_margin" in expected
+    assert {name: found[name] for name in expected} == expected
 
 
 def model(folder: Path) -> bytes:

@@ -50,6 +50,8 @@ def config_of(spec: RunSpec) -> dict[str, Value]:
     if spec.classification:
         asked = spec.classification.model_dump(mode="json")
         values |= {f"classification_{name}": value for name, value in asked.items()}
+    if spec.dpo:
+        values |= {f"dpo_{name}": value for name, value in spec.dpo.model_dump(mode="json").items()}
     values |= {"base_model": spec.base.name, "seed": spec.seed, "run": spec.run}
     values |= spec.about
     return {
