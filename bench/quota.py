@@ -33,6 +33,7 @@ from tunesmith_server.bootstrap import UtcClock, new_uid
 from tunesmith_server.domain.access import Principal, Role
 from tunesmith_server.domain.dataset import Dataset, DatasetState
 from tunesmith_server.domain.fine_tune import FineTune, Spec
+from tunesmith_server.domain.integrations import IntegrationPolicy
 from tunesmith_server.domain.names import DatasetName, TenantName
 from tunesmith_server.domain.tenant import Tenant
 from tunesmith_server.domain.tokens import Sealer
@@ -109,6 +110,7 @@ async def bench_store(
                 Statistics(store, _NOBODY, hints, clock, plan_wait=0, validate_wait=0),
                 node="bench",
                 slots=0,
+                integrations=IntegrationPolicy(),
             ),
         )
     finally:

@@ -50,6 +50,7 @@ async def test_a_run_learns_what_is_preferred_and_its_model_chats(
     assert run.spec.dpo.hyperparameters.n_epochs == 5
     done = await acme.fine_tunes.wait(run.name, timeout=120)
     assert done.status.state == common_pb2.FINE_TUNE_STATE_SUCCEEDED
+    assert 0 < done.status.usage.trained_tokens <= run.resolved.max_trained_tokens
 
     rows = [row.values async for row in acme.fine_tunes.results(run.name)]
     assert rows[0]["training_loss"] == pytest.approx(0.6931, abs=1e-3)

@@ -25,6 +25,7 @@ from tunesmith_server.domain.fine_tune import (
     Dpo,
     Resolved,
     Spec,
+    most_template_tokens,
 )
 from tunesmith_server.domain.hyperparameters import resolve
 from tunesmith_server.domain.model import BaseModel
@@ -195,13 +196,26 @@ def _ready(scope: TenantScope, text: str, where: str, dpo: Dpo | None) -> Datase
             f"({where}) it is {dataset.state}; `tunesmith datasets get {id}` shows what is wrong",
         )
     _refuse_untrainable(dataset, where, dpo)
+    text_bytes = int(dataset.report.get("text_bytes", dataset.size_bytes))
     return DatasetVersion(
         dataset=id,
         digest=dataset.digest,
         shape=dataset.shape,
         format=dataset.format,
         example_count=dataset.example_count,
-        text_bytes=int(dataset.report.get("text_bytes", dataset.size_bytes)),
+        text_bytes=text_bytes,
+        template_tokens=_template_tokens(dataset, text_bytes),
+    )
+
+
+def _template_tokens(dataset: Dataset, text_bytes: int) -> int:
+    if dataset.shape == Shape.PROMPT_COMPLETION:
+        return 0
+    return most_template_tokens(
+        size_bytes=dataset.size_bytes,
+        text_bytes=text_bytes,
+        conversations=dataset.example_count,
+        messages=int(dict(dataset.report.get("statistics", {})).get("message_count", 0)),
     )
 
 

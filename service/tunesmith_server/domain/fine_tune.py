@@ -136,6 +136,8 @@ class DatasetVersion:
     tokens: int | None = None
     """What one epoch with the run's base and `max_sequence_length` trains on; None if that was not
     counted when the run was submitted."""
+    template_tokens: int = 0
+    """What a chat template adds at most: see `most_template_tokens`."""
 
     @property
     def most_tokens(self) -> int:
@@ -145,7 +147,30 @@ class DatasetVersion:
         """
         if self.tokens is not None:
             return self.tokens
-        return self.text_bytes * (2 if self.shape == "preference" else 1)
+        return (self.text_bytes + self.template_tokens) * (2 if self.shape == "preference" else 1)
+
+
+_TOKENS_A_MESSAGE = 16
+_TOKENS_A_CONVERSATION = 64
+_BYTES_A_MESSAGE = len('{"role":"user","content":""}')
+
+
+def most_template_tokens(
+    *, size_bytes: int, text_bytes: int, conversations: int, messages: int
+) -> int:
+    """What a chat template adds to conversations at most, in tokens.
+
+    16 for each message (role, header and end of turn: the templates of Llama, Qwen and SmolLM2 take
+    4 to 7) and 64 for each conversation (a system message of the template's own takes 20 to 30).
+    `messages` 0 is not counted yet: then there are at most as many as the file has room for beside
+    its texts, or, if it is packed, which shows by there being no room for two a conversation, one
+    for each byte of text.
+    """
+    if not messages:
+        messages = (size_bytes - text_bytes) // _BYTES_A_MESSAGE
+        if messages < 2 * conversations:
+            messages = text_bytes
+    return _TOKENS_A_MESSAGE * messages + _TOKENS_A_CONVERSATION * conversations
 
 
 @dataclass(frozen=True)
