@@ -18,7 +18,7 @@ def rules() -> ContractRules:
 
 @pytest.mark.parametrize("size", [0, SURELY_SHORT, SURELY_SHORT + 1, 4 * 2**20])
 def test_a_piece_of_a_file_may_have_up_to_four_mebibytes(rules: ContractRules, size: int):
-    rules.check(piece(0, size))
+    rules.check("DatasetService/UploadDataset", piece(0, size))
 
 
 @pytest.mark.parametrize(
@@ -33,5 +33,5 @@ def test_a_piece_that_breaks_a_rule_is_refused_whether_its_bytes_are_looked_at_o
     rules: ContractRules, offset: int, size: int, field: str
 ):
     with pytest.raises(InvalidArgument) as refused:
-        rules.check(piece(offset, size))
+        rules.check("DatasetService/UploadDataset", piece(offset, size))
     assert [violation.field for violation in refused.value.violations] == [field]
