@@ -156,8 +156,6 @@ class Preparing:
             _side(tenant, name, wanted.training_id, "train", "training_dataset_id"),
             _side(tenant, name, wanted.validation_id, "valid", "validation_dataset_id"),
         )
-        if wanted.choice.group_by and not wanted.choice.group_by.startswith("/"):
-            raise InvalidArgument.of("group_by", "is no JSON pointer: it begins with a slash")
         if sides[0] == sides[1] or name.id in (sides[0].id, sides[1].id):
             raise InvalidArgument.of(
                 "validation_dataset_id",

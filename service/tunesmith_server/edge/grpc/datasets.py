@@ -214,9 +214,12 @@ class DatasetServicer(rpc.DatasetServiceServicer):
         self, request: pb.SplitDatasetRequest, context: Context
     ) -> pb.SplitDatasetResponse:
         """Split a dataset in two."""
-        choice = SplitChoice(
-            request.validation_share, request.seed, request.group_by, not request.unstratified
-        )
+        try:
+            choice = SplitChoice(
+                request.validation_share, request.seed, request.group_by, not request.unstratified
+            )
+        except ValueError as error:  # nothing else of it can be wrong by then
+            raise InvalidArgument.of("group_by", str(error)) from None
         wanted = SplitWanted(choice, request.training_dataset_id, request.validation_dataset_id)
         name = DatasetName.parse(request.name)
         sides = await self._preparing.split(call(request), name, request.version, wanted)
