@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -10,6 +11,13 @@ from torch.nn import functional
 
 CHUNK_ROWS = 256
 """Positions whose logits exist at once: 256 x 49,152 floats are 50 MB."""
+
+
+def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Iterator[tuple[slice, Tensor]]:
+    """The logits (float32) of some rows after the other, and which rows those are."""
+    for start in range(0, len(hidden), CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        yield rows, functional.linear(hidden[rows], weight, bias).float()
 
 
 class _FrozenHeadLoss(torch.autograd.Function):
@@ -34,9 +42,7 @@ class _FrozenHeadLoss(torch.autograd.Function):
         gradient = torch.empty_like(hidden) if wants_gradient else None
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         right = torch.empty(len(targets), dtype=torch.bool, device=hidden.device)
-        for start in range(0, len(targets), CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
-            logits = functional.linear(hidden[rows], weight, bias).float()
+        for rows, logits in _logits(hidden, weight, bias):
             chosen = targets[rows, None]
             right[rows] = logits.argmax(dim=-1) == targets[rows]
             normaliser = logits.logsumexp(dim=-1, keepdim=True)
@@ -88,9 +94,7 @@ class _FrozenHeadLogProbabilities(torch.autograd.Function):
         """The log-probabilities (float32, [N]), and which rows' argmax is the target."""
         found = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
         right = torch.empty(len(targets), dtype=torch.bool, device=hidden.device)
-        for start in range(0, len(targets), CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
-            logits = functional.linear(hidden[rows], weight, bias).float()
+        for rows, logits in _logits(hidden, weight, bias):
             chosen = targets[rows, None]
             right[rows] = logits.argmax(dim=-1) == targets[rows]
             found[rows] = logits.gather(1, chosen).squeeze(1) - logits.logsumexp(dim=-1)
@@ -103,9 +107,7 @@ class _FrozenHeadLogProbabilities(torch.autograd.Function):
         """The gradient of the hidden states."""
         hidden, weight, bias, targets = ctx.saved_tensors
         gradient = torch.empty_like(hidden)
-        for start in range(0, len(targets), CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
-            logits = functional.linear(hidden[rows], weight, bias).float()
+        for rows, logits in _logits(hidden, weight, bias):
             chosen = targets[rows, None]
             slope = logits.softmax(dim=-1).neg_()
             slope.scatter_add_(1, chosen, slope.new_ones(chosen.shape))

@@ -9,11 +9,23 @@ all predicted right. With the completions [[1,2],[0,5],[4,2]] and the prediction
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
+
+
+class Sums:
+    """Sums over examples; those of a batch can be added to those of another."""
+
+    __slots__ = ()
+
+    def add(self, other: Self) -> None:
+        """Add the sums of `other` to these."""
+        for field in fields(self):  # type: ignore[arg-type]  # every kind of sums is a dataclass
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
 @dataclass(slots=True)
-class Score:
+class Score(Sums):
     """Sums over examples, from which loss and accuracies follow; sums can be added.
 
     `loss_sum` is sum(w * CE) in nats over predicted tokens, `weight_sum` the sum of their w.
@@ -32,15 +44,6 @@ class Score:
         self.tokens_right += sum(right)
         self.sequences += 1
         self.sequences_right += all(right)
-
-    def add(self, other: Score) -> None:
-        """Add the sums of `other` to these."""
-        self.loss_sum += other.loss_sum
-        self.weight_sum += other.weight_sum
-        self.tokens += other.tokens
-        self.tokens_right += other.tokens_right
-        self.sequences += other.sequences
-        self.sequences_right += other.sequences_right
 
     @property
     def loss(self) -> float:

@@ -24,6 +24,7 @@ from tunesmith_trainer.activations import Activations
 from tunesmith_trainer.examples import Encoded, Example, Tokenizer, conversation
 from tunesmith_trainer.failures import BadData
 from tunesmith_trainer.head import frozen_head_log_probabilities
+from tunesmith_trainer.metrics import Sums
 from tunesmith_trainer.network import Network
 from tunesmith_trainer.records import Chat, Message, Preference, Record
 from tunesmith_trainer.scoring import Scorer
@@ -68,7 +69,7 @@ def _chat(record: Preference, answer: str) -> Chat:
 
 
 @dataclass(slots=True)
-class PreferenceScore:
+class PreferenceScore(Sums):
     """Sums over pairs, from which loss, accuracies and margin follow; sums can be added.
 
     `preferred` counts the pairs whose preferred answer has the higher implicit reward; `tokens` are
@@ -81,15 +82,6 @@ class PreferenceScore:
     preferred: int = 0
     tokens: int = 0
     tokens_right: int = 0
-
-    def add(self, other: PreferenceScore) -> None:
-        """Add the sums of `other` to these."""
-        self.loss_sum += other.loss_sum
-        self.margin_sum += other.margin_sum
-        self.pairs += other.pairs
-        self.preferred += other.preferred
-        self.tokens += other.tokens
-        self.tokens_right += other.tokens_right
 
     @property
     def loss(self) -> float:

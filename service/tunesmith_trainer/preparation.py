@@ -161,23 +161,11 @@ def _scorer(
     def tell(text: str) -> None:
         events.message(text, level="warning")
 
+    common: dict[str, Any] = {"activations": activations, "request": request, "tell": tell}
     if spec.dpo:
-        return PreferenceScorer(
-            network,
-            sequences,
-            beta=spec.dpo.beta,
-            activations=activations,
-            request=request,
-            tell=tell,
-        )
-    return SupervisedScorer(
-        network,
-        sequences,
-        prompt_weight=spec.hyperparameters.prompt_loss_weight,
-        activations=activations,
-        request=request,
-        tell=tell,
-    )
+        return PreferenceScorer(network, sequences, beta=spec.dpo.beta, **common)
+    weight = spec.hyperparameters.prompt_loss_weight
+    return SupervisedScorer(network, sequences, prompt_weight=weight, **common)
 
 
 def _device_name(device: torch.device) -> str:
