@@ -7,8 +7,7 @@ from datetime import datetime
 from tunesmith_server.app.commands import Call, Commands
 from tunesmith_server.app.pages import Page, Pager, PageRequest
 from tunesmith_server.app.scope import scope_of
-from tunesmith_server.domain.access import Principal
-from tunesmith_server.domain.audit import DONE, AuditRecord
+from tunesmith_server.domain.access import Principal, Role
 from tunesmith_server.domain.errors import InvalidArgument, NotFound, PreconditionFailed
 from tunesmith_server.domain.names import OWN_TENANT, ModelName, TenantName, owned
 from tunesmith_server.domain.sharing import MOST_SHARES, ModelShare, ShareState
@@ -174,16 +173,8 @@ class Sharing:
         self, tx: Transaction, call: Call, share: ModelShare, to: str, by: str, what: str
     ) -> None:
         """Put it on record with the other side, which learns of the tenant but not of its keys."""
-        record = AuditRecord(
-            time=self._clock.now(),
-            tenant=to,
-            principal=f"tenants/{by}",
-            method=call.method,
-            resource=str(share),
-            result=DONE,
-            detail=what,
-        )
-        tx.system.add_audit([record])
+        side = Call(Principal(f"tenants/{by}", by, Role.TENANT_ADMIN), call.method)
+        self._commands.done(tx, side, to, share, what)
 
 
 def _until(what: str, share: ModelShare) -> str:
