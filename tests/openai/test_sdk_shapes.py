@@ -30,6 +30,7 @@ async def test_a_model_of_conversations_is_listed_and_deleted(run: PythonClient)
     )
     model = await run(
         """
+import time
 job = client.fine_tuning.jobs.create(
     model="gpt-4o-mini", training_file=file, hyperparameters={"n_epochs": 1})
 while job.status in ("validating_files", "queued", "running"):
